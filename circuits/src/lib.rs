@@ -1,0 +1,3 @@
+//! What Tenon proves: the native rollup, the witness of a chunk and, behind the `halo2` feature, the
+//! circuits, their keys and their proofs.
+
