@@ -1,3 +1,6 @@
 //! What Tenon proves: the native rollup, the witness of a chunk and, behind the `halo2` feature, the
 //! circuits, their keys and their proofs.
 
+pub mod public_inputs;
+pub mod rollup;
+pub mod witness;

@@ -1,0 +1,86 @@
+//! The public inputs of leaf and final proofs: the only place that fixes their order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rollup::{Fr, field};
+
+/// Public inputs of a leaf proof.
+pub const LEAF_PUBLIC_INPUTS: usize = 6;
+/// Public inputs of each batch place of an aggregate proof.
+pub const BATCH_PUBLIC_INPUTS: usize = 5;
+
+/// What a leaf proof says about its chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeafPublicInputs {
+    /// The rollup's domain.
+    #[serde(with = "field::serde_hex")]
+    pub domain: Fr,
+    /// `number (64 bits) | timestamp << 64`; see [`batch_input`].
+    #[serde(with = "field::serde_hex")]
+    pub batch: Fr,
+    /// State before the chunk.
+    #[serde(with = "field::serde_hex")]
+    pub state_in: Fr,
+    /// State after the chunk.
+    #[serde(with = "field::serde_hex")]
+    pub state_out: Fr,
+    /// Commitment to the words published before the chunk; 0 exactly for a batch's first chunk.
+    #[serde(with = "field::serde_hex")]
+    pub commit_in: Fr,
+    /// Commitment to the words published so far, the chunk's included.
+    #[serde(with = "field::serde_hex")]
+    pub commit_out: Fr,
+}
+
+impl LeafPublicInputs {
+    /// In the order of the circuit's instance column.
+    pub fn to_array(&self) -> [Fr; LEAF_PUBLIC_INPUTS] {
+        [self.domain, self.batch, self.state_in, self.state_out, self.commit_in, self.commit_out]
+    }
+
+    /// From the order of the circuit's instance column.
+    pub fn from_array(values: [Fr; LEAF_PUBLIC_INPUTS]) -> Self {
+        let [domain, batch, state_in, state_out, commit_in, commit_out] = values;
+        Self { domain, batch, state_in, state_out, commit_in, commit_out }
+    }
+}
+
+/// What an aggregate proof says about one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchPublicInputs {
+    /// The rollup's domain.
+    #[serde(with = "field::serde_hex")]
+    pub domain: Fr,
+    /// `number (64 bits) | timestamp << 64`; see [`batch_input`].
+    #[serde(with = "field::serde_hex")]
+    pub batch: Fr,
+    /// State before the batch.
+    #[serde(with = "field::serde_hex")]
+    pub state_in: Fr,
+    /// State after the batch.
+    #[serde(with = "field::serde_hex")]
+    pub state_out: Fr,
+    /// Commitment to all words that the batch publishes.
+    #[serde(with = "field::serde_hex")]
+    pub commit: Fr,
+}
+
+impl BatchPublicInputs {
+    /// In the order of the final circuit's instance column.
+    pub fn to_array(&self) -> [Fr; BATCH_PUBLIC_INPUTS] {
+        [self.domain, self.batch, self.state_in, self.state_out, self.commit]
+    }
+
+    /// From the order of the final circuit's instance column.
+    pub fn from_array(values: [Fr; BATCH_PUBLIC_INPUTS]) -> Self {
+        let [domain, batch, state_in, state_out, commit] = values;
+        Self { domain, batch, state_in, state_out, commit }
+    }
+}
+
+/// A batch's number and timestamp in one public input: `number (64 bits) | timestamp << 64`.
+pub fn batch_input(number: u64, timestamp: u32) -> Fr {
+    Fr::from(u128::from(number) | u128::from(timestamp) << 64)
+}

@@ -1,0 +1,313 @@
+//! The scalar field of BN254 and its encodings outside circuits: 32-byte big-endian hex, and decimal.
+//!
+//! Every decoder refuses values that aren't reduced, so that a value has one encoding.
+
+pub use ark_bn254::Fr;
+use ark_ff::{BigInt, BigInteger, Field, PrimeField};
+use num_bigint::BigUint;
+use thiserror::Error;
+
+/// A value that isn't the encoding of a field element or integer; the caller's fault.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FieldError {
+    /// Hex without its prefix.
+    #[error("expected hex starting with 0x, got {actual:?}")]
+    HexPrefix {
+        /// What was given.
+        actual: String,
+    },
+    /// Hex of the wrong length.
+    #[error("expected {expected} hex digits after 0x, got {actual}")]
+    HexLength {
+        /// Digits wanted.
+        expected: usize,
+        /// Digits given.
+        actual: usize,
+    },
+    /// A character that is no hex digit.
+    #[error("expected hex digits, got {actual:?}")]
+    HexDigit {
+        /// What was given.
+        actual: String,
+    },
+    /// Something else than decimal digits, or leading zeros.
+    #[error("expected a decimal integer without leading zeros, got {actual:?}")]
+    Decimal {
+        /// What was given.
+        actual: String,
+    },
+    /// A field element at or above the modulus.
+    #[error("expected a value below the field's order r, got {actual}")]
+    NotReduced {
+        /// The value, in hex.
+        actual: String,
+    },
+    /// An integer with too many bits.
+    #[error("expected an integer below 2^{bits}, got {actual}")]
+    TooLarge {
+        /// Bits allowed.
+        bits: u32,
+        /// What was given.
+        actual: String,
+    },
+}
+
+/// What error messages show of a string that may be long.
+fn excerpt(text: &str) -> String {
+    const LIMIT: usize = 100;
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// 32 bytes, big-endian.
+pub fn to_bytes(value: &Fr) -> [u8; 32] {
+    bigint_to_bytes(&value.into_bigint())
+}
+
+/// A 256-bit integer as 32 bytes, big-endian.
+pub fn bigint_to_bytes(value: &BigInt<4>) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (chunk, limb) in bytes.chunks_exact_mut(8).zip(value.0.iter().rev()) {
+        chunk.copy_from_slice(&limb.to_be_bytes());
+    }
+    bytes
+}
+
+/// A 256-bit integer from 32 bytes, big-endian.
+pub fn bigint_from_bytes(bytes: &[u8; 32]) -> BigInt<4> {
+    let mut limbs = [0; 4];
+    for (limb, chunk) in limbs.iter_mut().rev().zip(bytes.chunks_exact(8)) {
+        *limb = chunk.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte));
+    }
+    BigInt::new(limbs)
+}
+
+/// Reads 32 bytes, big-endian.
+///
+/// # Errors
+/// When the value isn't below the field's order.
+pub fn from_bytes(bytes: &[u8; 32]) -> Result<Fr, FieldError> {
+    Fr::from_bigint(bigint_from_bytes(bytes))
+        .ok_or_else(|| FieldError::NotReduced { actual: format!("0x{}", hex::encode(bytes)) })
+}
+
+/// `0x` and 64 lower-case hex digits.
+pub fn to_hex(value: &Fr) -> String {
+    format!("0x{}", hex::encode(to_bytes(value)))
+}
+
+/// Reads `0x` and 64 hex digits.
+///
+/// # Errors
+/// When the text is anything else, or the value isn't below the field's order.
+pub fn from_hex(text: &str) -> Result<Fr, FieldError> {
+    from_bytes(&bytes_from_hex::<32>(text)?)
+}
+
+/// Reads `0x` and exactly `2 N` hex digits.
+///
+/// # Errors
+/// When the text is anything else.
+pub fn bytes_from_hex<const N: usize>(text: &str) -> Result<[u8; N], FieldError> {
+    let digits = text.strip_prefix("0x").ok_or_else(|| FieldError::HexPrefix { actual: excerpt(text) })?;
+    if digits.len() != 2 * N {
+        return Err(FieldError::HexLength { expected: 2 * N, actual: digits.chars().count() });
+    }
+    let mut bytes = [0; N];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| FieldError::HexDigit { actual: excerpt(text) })?;
+    Ok(bytes)
+}
+
+/// Decimal digits.
+pub fn to_decimal(value: &Fr) -> String {
+    bigint_to_decimal(&value.into_bigint())
+}
+
+/// Reads decimal digits.
+///
+/// # Errors
+/// When the text isn't a decimal integer without leading zeros, or the value isn't below the field's order.
+pub fn from_decimal(text: &str) -> Result<Fr, FieldError> {
+    let value = bigint_from_decimal(text)?;
+    Fr::from_bigint(value).ok_or_else(|| FieldError::NotReduced {
+        actual: format!("0x{}", hex::encode(bigint_to_bytes(&value))),
+    })
+}
+
+/// A 256-bit integer in decimal digits.
+pub fn bigint_to_decimal(value: &BigInt<4>) -> String {
+    BigUint::from(*value).to_string()
+}
+
+/// Reads a 256-bit integer, not reduced by anything, from decimal digits.
+///
+/// # Errors
+/// When the text isn't a decimal integer without leading zeros, or has more than 256 bits.
+pub fn bigint_from_decimal(text: &str) -> Result<BigInt<4>, FieldError> {
+    check_decimal(text)?;
+    let too_large = || FieldError::TooLarge { bits: 256, actual: excerpt(text) };
+    if text.len() > 78 {
+        return Err(too_large());
+    }
+    let value: BigUint = text.parse().map_err(|_| FieldError::Decimal { actual: excerpt(text) })?;
+    BigInt::try_from(value).map_err(|()| too_large())
+}
+
+/// Reads an unsigned integer of at most `bits` (up to 128) bits from decimal digits.
+///
+/// # Errors
+/// When the text isn't a decimal integer without leading zeros, or is too large.
+pub fn integer_from_decimal(text: &str, bits: u32) -> Result<u128, FieldError> {
+    check_decimal(text)?;
+    let too_large = || FieldError::TooLarge { bits, actual: excerpt(text) };
+    let value: u128 = text.parse().map_err(|_| too_large())?;
+    if bits < 128 && value >> bits != 0 { Err(too_large()) } else { Ok(value) }
+}
+
+fn check_decimal(text: &str) -> Result<(), FieldError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && (text.len() == 1 || !text.starts_with('0')) {
+        Ok(())
+    } else {
+        Err(FieldError::Decimal { actual: excerpt(text) })
+    }
+}
+
+/// `2^exponent` in the field.
+pub fn power_of_two(exponent: u64) -> Fr {
+    Fr::from(2u64).pow([exponent])
+}
+
+/// The value's lowest 248 bits and the 8 bits above them.
+pub fn split_248(value: &Fr) -> (Fr, u8) {
+    let bytes = to_bytes(value);
+    let high = bytes[0];
+    (*value - Fr::from(high) * power_of_two(248), high)
+}
+
+/// Bits of a 256-bit integer, the lowest first.
+pub fn bits_le(value: &BigInt<4>) -> Vec<bool> {
+    value.to_bits_le()
+}
+
+/// Serde of a field element as 32-byte big-endian hex: `#[serde(with = "field::serde_hex")]`.
+pub mod serde_hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Fr;
+
+    /// Writes the hex string.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(value: &Fr, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::to_hex(value))
+    }
+
+    /// Reads the hex string.
+    ///
+    /// # Errors
+    /// When the string isn't a field element's encoding.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fr, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        super::from_hex(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Serde of the siblings of a tree path, each as 32-byte big-endian hex.
+pub mod serde_path {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::Fr;
+    use crate::rollup::{ARITY, DEPTH};
+
+    #[derive(Serialize, Deserialize)]
+    struct Element(#[serde(with = "super::serde_hex")] Fr);
+
+    /// Writes the levels, the lowest first, each an array of hex strings.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(
+        path: &[[Fr; ARITY - 1]; DEPTH],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        path.map(|level| level.map(Element)).serialize(serializer)
+    }
+
+    /// Reads what [`serialize`] writes.
+    ///
+    /// # Errors
+    /// When the shape or an element is wrong.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[[Fr; ARITY - 1]; DEPTH], D::Error> {
+        let levels = <[[Element; ARITY - 1]; DEPTH]>::deserialize(deserializer).map_err(D::Error::custom)?;
+        Ok(levels.map(|level| level.map(|element| element.0)))
+    }
+}
+
+/// Serde of an integer wider than 32 bits as a decimal string; a plain number is accepted too.
+pub mod serde_decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes the decimal string.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<T: ToString, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.to_string())
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<'a> {
+        Number(u64),
+        #[serde(borrow)]
+        Text(std::borrow::Cow<'a, str>),
+    }
+
+    /// Reads a decimal string or a number.
+    ///
+    /// # Errors
+    /// When the value is no decimal integer or doesn't fit the type.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: TryFrom<u128>,
+        D: Deserializer<'de>,
+    {
+        let value = match Either::deserialize(deserializer) {
+            Ok(Either::Number(value)) => u128::from(value),
+            Ok(Either::Text(text)) => super::integer_from_decimal(&text, 128).map_err(D::Error::custom)?,
+            Err(_) => return Err(D::Error::custom("expected an unsigned integer as a decimal string")),
+        };
+        let bits = 8 * size_of::<T>();
+        T::try_from(value)
+            .map_err(|_| D::Error::custom(format!("expected an integer below 2^{bits}, got {value}")))
+    }
+}
+
+/// Serde of a 256-bit integer as a decimal string.
+pub mod serde_bigint {
+    use ark_ff::BigInt;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes the decimal string.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(value: &BigInt<4>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::bigint_to_decimal(value))
+    }
+
+    /// Reads the decimal string.
+    ///
+    /// # Errors
+    /// When the string is no decimal integer below 2^256.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigInt<4>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        super::bigint_from_decimal(&text).map_err(D::Error::custom)
+    }
+}

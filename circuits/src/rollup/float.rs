@@ -1,0 +1,148 @@
+//! Amounts and fees as decimal floats: a mantissa in the low bits and a 5-bit exponent above; the value is
+//! `mantissa * 10^exponent`.
+//!
+//! A code is canonical when its exponent is 0 or `10 * mantissa >= 2^bits`: the exponent is the smallest that
+//! the value allows, so that a value has one code.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Bits of the exponent of either code.
+pub const EXPONENT_BITS: u32 = 5;
+
+/// What is wrong with a code or a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FloatError {
+    /// The code has bits above its exponent.
+    #[error("expected a code below 2^{bits}, got {code}")]
+    CodeTooLarge {
+        /// Bits of a code.
+        bits: u32,
+        /// What was given.
+        code: u64,
+    },
+    /// The same value has a code with a smaller exponent.
+    #[error("code {code} isn't canonical: mantissa {mantissa} allows a smaller exponent than {exponent}")]
+    NotCanonical {
+        /// What was given.
+        code: u64,
+        /// Its mantissa.
+        mantissa: u64,
+        /// Its exponent.
+        exponent: u32,
+    },
+    /// The value doesn't fit 128 bits.
+    #[error("code {code} stands for {mantissa} * 10^{exponent}, expected a value below 2^128")]
+    ValueTooLarge {
+        /// What was given.
+        code: u64,
+        /// Its mantissa.
+        mantissa: u64,
+        /// Its exponent.
+        exponent: u32,
+    },
+    /// No code stands for exactly this value.
+    #[error("{value} has no exact code with a mantissa of {bits} bits")]
+    Inexact {
+        /// What was given.
+        value: u128,
+        /// Bits of the mantissa.
+        bits: u32,
+    },
+}
+
+fn decode(code: u64, bits: u32) -> Result<u128, FloatError> {
+    if code >> (bits + EXPONENT_BITS) != 0 {
+        return Err(FloatError::CodeTooLarge { bits: bits + EXPONENT_BITS, code });
+    }
+    let mantissa = code & ((1 << bits) - 1);
+    let exponent = (code >> bits) as u32;
+    if exponent != 0 && 10 * mantissa < 1 << bits {
+        return Err(FloatError::NotCanonical { code, mantissa, exponent });
+    }
+    10u128
+        .checked_pow(exponent)
+        .and_then(|power| power.checked_mul(u128::from(mantissa)))
+        .ok_or(FloatError::ValueTooLarge { code, mantissa, exponent })
+}
+
+/// The code of the largest representable value that isn't above `value`; `None` never happens for 35 bits.
+fn encode_floor(value: u128, bits: u32) -> (u64, u128) {
+    let mut mantissa = value;
+    let mut exponent = 0u32;
+    let mut power = 1u128;
+    let largest = (1u128 << EXPONENT_BITS) - 1;
+    while mantissa >> bits != 0 && u128::from(exponent) < largest {
+        mantissa /= 10;
+        exponent += 1;
+        power = power.saturating_mul(10);
+    }
+    let mantissa = mantissa.min((1 << bits) - 1);
+    let code = (u64::from(exponent) << bits) | mantissa as u64;
+    (code, mantissa * power)
+}
+
+macro_rules! float_code {
+    ($(#[$doc:meta])* $name:ident, $inner:ty, $bits:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            /// Bits of the mantissa.
+            pub const MANTISSA_BITS: u32 = $bits;
+            /// Bits of the code.
+            pub const BITS: u32 = $bits + EXPONENT_BITS;
+
+            /// The mantissa, in the low bits.
+            pub fn mantissa(self) -> u64 {
+                u64::from(self.0) & ((1 << Self::MANTISSA_BITS) - 1)
+            }
+
+            /// Everything above the mantissa: the exponent when the code is in range.
+            pub fn exponent(self) -> u64 {
+                u64::from(self.0) >> Self::MANTISSA_BITS
+            }
+
+            /// The value that a canonical code stands for, in the token's smallest unit.
+            ///
+            /// # Errors
+            /// When the code is too large, not canonical, or its value doesn't fit 128 bits.
+            pub fn value(self) -> Result<u128, FloatError> {
+                decode(u64::from(self.0), Self::MANTISSA_BITS)
+            }
+
+            /// The code of exactly this value.
+            ///
+            /// # Errors
+            /// When there is none.
+            pub fn encode(value: u128) -> Result<Self, FloatError> {
+                let (code, actual) = encode_floor(value, Self::MANTISSA_BITS);
+                if actual == value {
+                    Ok(Self(code as $inner))
+                } else {
+                    Err(FloatError::Inexact { value, bits: Self::MANTISSA_BITS })
+                }
+            }
+
+            /// The code of the largest representable value that isn't above `value`.
+            pub fn encode_floor(value: u128) -> Self {
+                Self(encode_floor(value, Self::MANTISSA_BITS).0 as $inner)
+            }
+        }
+    };
+}
+
+float_code!(
+    /// An amount: 35 bits of mantissa, 5 of exponent.
+    AmountCode,
+    u64,
+    35
+);
+float_code!(
+    /// A fee: 11 bits of mantissa, 5 of exponent.
+    FeeCode,
+    u16,
+    11
+);

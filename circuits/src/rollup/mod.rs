@@ -1,0 +1,31 @@
+//! The rollup executed natively, on arkworks: keys, accounts, the account tree, transactions, published
+//! data and the state transition. Wallets and sequencers need nothing else of this crate.
+
+pub mod account;
+pub mod babyjubjub;
+pub mod field;
+pub mod float;
+pub mod poseidon;
+pub mod signature;
+pub mod transaction;
+
+pub use account::{Account, Address};
+pub use field::Fr;
+pub use float::{AmountCode, FeeCode};
+pub use signature::{PublicKey, Signature};
+pub use transaction::{Batch, Transaction};
+
+/// Most fee accounts that a chunk's header names.
+pub const MAX_FEE_ACCOUNTS: usize = 4;
+/// The account index that is never used: "no account" in a chunk's header.
+pub const NO_ACCOUNT: u32 = u32::MAX;
+/// Levels of the account tree above its leaves; with 4 children a node, 16 cover 32-bit indices.
+pub const DEPTH: usize = 16;
+/// Children of a node of the account tree.
+pub const ARITY: usize = 4;
+/// Version of the protocol: part of the domain, of keys and of proofs.
+pub const PROTOCOL_VERSION: &str = "tenon.v1";
+/// First nonce that can't be used: 2^40 - 1.
+pub const NONCE_LIMIT: u64 = (1 << 40) - 1;
+/// Most words of 248 bits that a batch may publish in its DA stream.
+pub const MAX_DA_WORDS: usize = 24_576;

@@ -1,0 +1,87 @@
+//! Transactions and batches.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Account, Fr,
+    field::{self, power_of_two},
+    float::{AmountCode, FeeCode},
+    poseidon,
+    signature::Signature,
+};
+
+/// Kind of a transfer between accounts.
+pub const KIND_TRANSFER: u8 = 1;
+
+/// A transaction signed by the sender's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// What it does; see the `KIND_` constants.
+    pub kind: u8,
+    /// Index of the sender's account.
+    pub from: u32,
+    /// Index of the receiver's account.
+    pub to: u32,
+    /// Token of both.
+    pub token: u32,
+    /// The sender's nonce, below 2^40 - 1.
+    #[serde(with = "field::serde_decimal")]
+    pub nonce: u64,
+    /// Code of the amount paid.
+    pub amount: AmountCode,
+    /// Code of the fee paid, in the sender's token.
+    pub fee: FeeCode,
+    /// The last batch timestamp, in Unix seconds, with which it is valid.
+    pub valid_until: u32,
+    /// The sender's signature over [`Transaction::message`].
+    pub signature: Signature,
+}
+
+impl Transaction {
+    /// `kind (8) | from (32) << 8 | to (32) << 40 | token (32) << 72 | nonce (40) << 104 |
+    /// amount (40) << 144 | fee (16) << 184 | valid_until (32) << 200`.
+    ///
+    /// Computed in the field: a part that is wider than its place carries into the next one.
+    pub fn word(&self) -> Fr {
+        let low = u128::from(self.kind)
+            | u128::from(self.from) << 8
+            | u128::from(self.to) << 40
+            | u128::from(self.token) << 72;
+        Fr::from(low)
+            + Fr::from(self.nonce) * power_of_two(104)
+            + Fr::from(self.amount.0) * power_of_two(144)
+            + Fr::from(self.fee.0) * power_of_two(184)
+            + Fr::from(self.valid_until) * power_of_two(200)
+    }
+
+    /// What the sender signs: `H_5(domain, word, Ax, Ay, owner)` with key and owner of the receiving account.
+    pub fn message(&self, domain: Fr, receiver: &Account) -> Fr {
+        poseidon::hash_5([domain, self.word(), receiver.key.x, receiver.key.y, receiver.owner.to_field()])
+    }
+
+    /// The published record of 124 bits: `kind (4) | from (32) << 4 | to (32) << 36 | amount (40) << 68 |
+    /// fee (16) << 108`.
+    pub fn record(&self) -> Fr {
+        let low = u128::from(self.from) << 4 | u128::from(self.to) << 36;
+        Fr::from(self.kind)
+            + Fr::from(low)
+            + Fr::from(self.amount.0) * power_of_two(68)
+            + Fr::from(self.fee.0) * power_of_two(108)
+    }
+}
+
+/// Transactions that apply together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Position in the rollup's history; the first is 1.
+    #[serde(with = "field::serde_decimal")]
+    pub number: u64,
+    /// Unix seconds.
+    pub timestamp: u32,
+    /// Up to [`MAX_FEE_ACCOUNTS`](super::MAX_FEE_ACCOUNTS) accounts with distinct tokens.
+    pub fee_accounts: Vec<u32>,
+    /// In the order of execution.
+    pub transactions: Vec<Transaction>,
+}
