@@ -1,6 +1,10 @@
 //! What Tenon proves: the native rollup, the witness of a chunk and, behind the `halo2` feature, the
 //! circuits, their keys and their proofs.
 
+#[cfg(feature = "halo2")]
+pub mod aggregation;
+#[cfg(feature = "halo2")]
+pub mod halo2;
 pub mod public_inputs;
 pub mod rollup;
 pub mod witness;

@@ -3,17 +3,28 @@
 
 pub mod account;
 pub mod babyjubjub;
+pub mod blake512;
+pub mod domain;
 pub mod field;
 pub mod float;
+pub mod json;
 pub mod poseidon;
+pub mod pubdata;
 pub mod signature;
+pub mod state;
 pub mod transaction;
+pub mod transition;
+pub mod tree;
 
 pub use account::{Account, Address};
+pub use domain::domain;
 pub use field::Fr;
 pub use float::{AmountCode, FeeCode};
-pub use signature::{PublicKey, Signature};
+pub use signature::{PrivateKey, PublicKey, Signature};
+pub use state::State;
 pub use transaction::{Batch, Transaction};
+pub use transition::{BatchError, Execution, ReasonCode, Rejection, execute};
+pub use tree::Tree;
 
 /// Most fee accounts that a chunk's header names.
 pub const MAX_FEE_ACCOUNTS: usize = 4;

@@ -245,3 +245,42 @@ pub fn hash(inputs: &[Fr]) -> Fr {
         _ => panic!("Poseidon takes 1 to {MAX_INPUTS} inputs, got {}", inputs.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::UniformRand;
+    use light_poseidon::PoseidonHasher;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+
+    #[test]
+    fn agrees_with_light_poseidon() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        for n in 1..=MAX_INPUTS {
+            let mut reference = light_poseidon::Poseidon::<Fr>::new_circom(n).unwrap();
+            for round in 0..20 {
+                let inputs: Vec<Fr> = (0..n)
+                    .map(|_| match round {
+                        0 => Fr::ZERO,
+                        1 => -Fr::ONE,
+                        _ => Fr::rand(&mut rng),
+                    })
+                    .collect();
+                assert_eq!(hash(&inputs), reference.hash(&inputs).unwrap(), "{n} inputs, round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_circomlibs() {
+        for (t, partial_rounds) in [(2, 56), (3, 57), (4, 56), (5, 60), (6, 60), (7, 63)] {
+            let parameters = parameters(t);
+            assert_eq!((parameters.t, parameters.full_rounds), (t, 8));
+            assert_eq!(parameters.partial_rounds, partial_rounds);
+            assert_eq!(parameters.round_constants.len(), t * (8 + partial_rounds));
+            assert!(parameters.mds.len() == t && parameters.mds.iter().all(|row| row.len() == t));
+        }
+    }
+}

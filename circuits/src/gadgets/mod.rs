@@ -1,0 +1,8 @@
+//! The gadgets of the leaf circuit. Each page says what the caller must guarantee, what the gadget guarantees,
+//! its equations and its rows.
+
+pub mod arithmetic;
+pub mod babyjubjub;
+pub mod path;
+pub mod poseidon;
+pub mod range;

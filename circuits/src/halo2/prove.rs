@@ -1,0 +1,205 @@
+//! Making and checking proofs.
+
+use halo2_proofs::{
+    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    plonk::{self, Circuit, create_proof, verify_proof},
+    poly::kzg::{
+        commitment::KZGCommitmentScheme,
+        multiopen::{ProverSHPLONK, VerifierSHPLONK},
+        strategy::SingleStrategy,
+    },
+    transcript::{EncodedChallenge, TranscriptRead, TranscriptWriterBuffer},
+};
+use rand::rngs::OsRng;
+use serde::{Deserialize, Serialize};
+use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript};
+
+use super::{
+    keys::{CircuitKeys, KeyError, check_environment},
+    to_circuit,
+};
+use crate::public_inputs::LeafPublicInputs;
+
+/// Width of the Poseidon permutation in the transcript of leaf proofs.
+const TRANSCRIPT_WIDTH: usize = 3;
+const TRANSCRIPT_RATE: usize = TRANSCRIPT_WIDTH - 1;
+const TRANSCRIPT_FULL_ROUNDS: usize = 8;
+const TRANSCRIPT_PARTIAL_ROUNDS: usize = 57;
+
+/// Transcript of proofs that a circuit verifies.
+pub(crate) type PoseidonTranscript<L, S> = transcript::halo2::PoseidonTranscript<
+    G1Affine,
+    L,
+    S,
+    TRANSCRIPT_WIDTH,
+    TRANSCRIPT_RATE,
+    TRANSCRIPT_FULL_ROUNDS,
+    TRANSCRIPT_PARTIAL_ROUNDS,
+>;
+
+/// Transcript of proofs that a contract verifies.
+pub(crate) type KeccakTranscript<S> = transcript::evm::EvmTranscript<G1Affine, NativeLoader, S, Vec<u8>>;
+
+/// A proof could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// Keys were missing or unfit.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The proving library gave up.
+    #[error("the proof could not be made: {0}")]
+    Circuit(#[from] plonk::Error),
+    /// The proof that was made doesn't verify: the witness breaks a constraint.
+    #[error("the proof that was made doesn't verify, so the witness breaks a constraint: {0}")]
+    Unsound(#[source] VerifyError),
+    /// The aggregation takes another number of leaf proofs.
+    #[error("{actual} leaf proofs for an aggregation of 1 to {max}")]
+    LeafCount {
+        /// Most leaf proofs that the keys allow.
+        max: usize,
+        /// Number of leaf proofs given.
+        actual: usize,
+    },
+    /// A leaf proof is not valid.
+    #[error("leaf proof {index} is not valid: {source}")]
+    Leaf {
+        /// Position of the proof, from 0.
+        index: usize,
+        /// Why it isn't valid.
+        source: VerifyError,
+    },
+    /// Leaf proofs don't follow each other.
+    #[error(transparent)]
+    Chain(#[from] crate::aggregation::ChainError),
+    /// A leaf proof can't be verified in the circuit.
+    #[error("the aggregation circuit can't verify the leaf proofs: {0}")]
+    Recursion(String),
+}
+
+/// A proof is not valid.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The environment would change the verification.
+    #[error(transparent)]
+    Key(Box<KeyError>),
+    /// The proof doesn't verify with these public inputs and this key.
+    #[error("the proof doesn't verify: {0}")]
+    Invalid(#[from] plonk::Error),
+    /// Bytes follow the proof.
+    #[error("{0} bytes follow the proof")]
+    TrailingBytes(usize),
+    /// The proof has another number of batches than the key has places.
+    #[error("{actual} batches where 1 to {max} are possible")]
+    BatchCount {
+        /// Most batches that the keys allow.
+        max: usize,
+        /// Number of batches given.
+        actual: usize,
+    },
+    /// The accumulator is not two points of the curve in canonical form.
+    #[error("the accumulator is malformed: {0}")]
+    MalformedAccumulator(&'static str),
+    /// The accumulator's pairing equation doesn't hold, so a leaf proof isn't valid.
+    #[error("the accumulator's pairing check fails: a leaf proof isn't valid")]
+    Accumulator,
+}
+
+/// A proof of one chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeafProof {
+    /// What the proof says.
+    pub public_inputs: LeafPublicInputs,
+    /// The proof, for the Poseidon transcript.
+    #[serde(with = "hex_bytes")]
+    pub proof: Vec<u8>,
+}
+
+/// Proves `circuit`, whose public inputs must be `public_inputs`, and verifies the proof.
+///
+/// # Errors
+/// When the witness doesn't satisfy the circuit with these public inputs.
+pub fn create_leaf_proof<C: Circuit<Fr>>(
+    keys: &CircuitKeys,
+    circuit: C,
+    public_inputs: LeafPublicInputs,
+) -> Result<LeafProof, ProveError> {
+    let instances = public_inputs.to_array().map(to_circuit);
+    let proof = create::<_, _, PoseidonTranscript<NativeLoader, Vec<u8>>>(keys, circuit, &instances)?;
+    let proof = LeafProof { public_inputs, proof };
+    verify_leaf_proof(keys, &proof).map_err(ProveError::Unsound)?;
+    Ok(proof)
+}
+
+/// Verifies a proof made by [`create_leaf_proof`] under the same keys.
+///
+/// # Errors
+/// When the proof isn't valid, or not exactly as long as it should be.
+pub fn verify_leaf_proof(keys: &CircuitKeys, proof: &LeafProof) -> Result<(), VerifyError> {
+    let instances = proof.public_inputs.to_array().map(to_circuit);
+    let mut bytes = proof.proof.as_slice();
+    let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
+    verify(keys, &instances, &mut transcript)?;
+    check_consumed(bytes)
+}
+
+pub(crate) fn create<C, E, T>(keys: &CircuitKeys, circuit: C, instances: &[Fr]) -> Result<Vec<u8>, ProveError>
+where
+    C: Circuit<Fr>,
+    E: EncodedChallenge<G1Affine>,
+    T: TranscriptWriterBuffer<Vec<u8>, G1Affine, E>,
+{
+    check_environment()?;
+    let mut transcript = T::init(Vec::new());
+    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+        keys.srs().params(),
+        keys.proving_key(),
+        &[circuit],
+        &[&[instances]],
+        OsRng,
+        &mut transcript,
+    )?;
+    Ok(transcript.finalize())
+}
+
+/// Verifies the proof that `transcript` reads.
+pub(crate) fn verify<E, T>(
+    keys: &CircuitKeys,
+    instances: &[Fr],
+    transcript: &mut T,
+) -> Result<(), VerifyError>
+where
+    E: EncodedChallenge<G1Affine>,
+    T: TranscriptRead<G1Affine, E>,
+{
+    check_environment().map_err(|error| VerifyError::Key(Box::new(error)))?;
+    let params = keys.srs().params();
+    verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
+        params,
+        keys.verifying_key(),
+        SingleStrategy::new(params),
+        &[&[instances]],
+        transcript,
+    )?;
+    Ok(())
+}
+
+/// Refuses bytes that a transcript has left.
+pub(crate) fn check_consumed(rest: &[u8]) -> Result<(), VerifyError> {
+    if rest.is_empty() { Ok(()) } else { Err(VerifyError::TrailingBytes(rest.len())) }
+}
+
+/// Proof bytes in JSON: hexadecimal with prefix `0x`.
+pub(crate) mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits = text.strip_prefix("0x").ok_or_else(|| D::Error::custom("expected the prefix 0x"))?;
+        hex::decode(digits).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,255 @@
+//! The table of a circuit before it meets the proof system: typed rows, copies and public cells.
+//!
+//! Gadgets append rows to a [`Trace`]; fragments built apart (in parallel, one a transaction) are joined with
+//! [`Trace::append`]. The finished table is checked by [`super::checker`] and written once into one region by
+//! [`super::leaf::LeafCircuit`]. Rows are absolute, every cell is written at most once, and a row belongs to at
+//! most one [`Gate`].
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+
+/// Advice columns of the leaf circuit.
+pub const ADVICE_COLUMNS: usize = 10;
+/// The first advice columns, those whose cells can take part in copies.
+pub const COPY_COLUMNS: usize = 6;
+/// Fixed columns that hold a row's constants (round constants, coefficients, point tables).
+pub const CONSTANT_COLUMNS: usize = 8;
+
+/// The gate that a row anchors; its equations are on the page of the gadget of the same name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Gate {
+    /// No gate: the row only holds cells that neighbouring gates read.
+    None = 0,
+    /// [`crate::gadgets::arithmetic`].
+    Arithmetic,
+    /// [`crate::gadgets::path`].
+    Path,
+    /// [`crate::gadgets::babyjubjub`], one bit of a variable-base multiplication.
+    Ladder,
+    /// [`crate::gadgets::babyjubjub`], two bits of a fixed-base multiplication.
+    FixedBase,
+    /// [`crate::gadgets::range`].
+    Range,
+    /// [`crate::gadgets::poseidon`], two full rounds of width 3.
+    Full3,
+    /// Partial rounds of width 3.
+    Partial3,
+    /// Two full rounds of width 5.
+    Full5,
+    /// Partial rounds of width 5.
+    Partial5,
+    /// Two full rounds of width 6.
+    Full6,
+    /// Partial rounds of width 6.
+    Partial6,
+}
+
+impl Gate {
+    /// Every gate with equations, in the order in which the constraint system holds them.
+    pub const ALL: [Self; 11] = [
+        Self::Arithmetic,
+        Self::Path,
+        Self::Ladder,
+        Self::FixedBase,
+        Self::Range,
+        Self::Full3,
+        Self::Partial3,
+        Self::Full5,
+        Self::Partial5,
+        Self::Full6,
+        Self::Partial6,
+    ];
+}
+
+/// A place in the trace, or, inside a fragment, the import that stands for one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Cell {
+    /// Row, counted from 0.
+    pub row: u32,
+    /// Advice column.
+    pub column: u8,
+}
+
+const IMPORT_ROW: u32 = u32::MAX;
+
+impl Cell {
+    /// The cell that [`Trace::append`] will be given as its import `index`.
+    pub fn import(index: u8) -> Self {
+        Self { row: IMPORT_ROW, column: index }
+    }
+
+    fn placed(self, offset: u32, imports: &[Var]) -> Self {
+        match imports.get(usize::from(self.column)) {
+            Some(import) if self.row == IMPORT_ROW => import.cell,
+            _ => Self { row: self.row + offset, column: self.column },
+        }
+    }
+}
+
+/// A value and the cell that holds it.
+#[derive(Clone, Copy)]
+pub struct Var {
+    /// Where the value stands.
+    pub cell: Cell,
+    /// The value.
+    pub value: Fr,
+}
+
+impl Var {
+    /// The same variable after its fragment was appended at row `offset`.
+    pub fn shifted(self, offset: u32) -> Self {
+        Self { cell: Cell { row: self.cell.row + offset, column: self.cell.column }, value: self.value }
+    }
+}
+
+/// Rows, copies and public cells; see the module's page.
+#[derive(Clone, Default)]
+pub struct Trace {
+    gates: Vec<Gate>,
+    advice: Vec<[Fr; ADVICE_COLUMNS]>,
+    assigned: Vec<u16>,
+    constants: Vec<[Fr; CONSTANT_COLUMNS]>,
+    copies: Vec<(Cell, Cell)>,
+    public: Vec<(Cell, usize)>,
+    labels: Vec<(u32, &'static str)>,
+    twice: Vec<Cell>,
+}
+
+impl Trace {
+    /// An empty trace.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.gates.len()
+    }
+
+    /// Appends a row that anchors `gate`, with its constants (missing ones are 0), and returns its number.
+    pub fn push(&mut self, gate: Gate, constants: &[Fr]) -> usize {
+        let mut row = [Fr::ZERO; CONSTANT_COLUMNS];
+        for (slot, value) in row.iter_mut().zip(constants) {
+            *slot = *value;
+        }
+        self.gates.push(gate);
+        self.constants.push(row);
+        self.advice.push([Fr::ZERO; ADVICE_COLUMNS]);
+        self.assigned.push(0);
+        self.gates.len() - 1
+    }
+
+    /// Writes a cell. A second write to the same cell is kept as a fault that the checker reports.
+    pub fn set(&mut self, row: usize, column: usize, value: Fr) -> Var {
+        let cell = Cell { row: row as u32, column: column as u8 };
+        if self.assigned[row] & (1 << column) != 0 {
+            self.twice.push(cell);
+        }
+        self.assigned[row] |= 1 << column;
+        self.advice[row][column] = value;
+        Var { cell, value }
+    }
+
+    /// Writes a cell with the value of `source` and constrains the two to be equal.
+    pub fn copy(&mut self, row: usize, column: usize, source: Var) -> Var {
+        let var = self.set(row, column, source.value);
+        self.link(source, var);
+        var
+    }
+
+    /// Constrains two cells to be equal.
+    pub fn link(&mut self, left: Var, right: Var) {
+        self.copies.push((left.cell, right.cell));
+    }
+
+    /// Makes a cell public input `index`.
+    pub fn publish(&mut self, var: Var, index: usize) {
+        self.public.push((var.cell, index));
+    }
+
+    /// Names what the rows from here on do; violations are reported with it.
+    pub fn label(&mut self, name: &'static str) {
+        let row = self.gates.len() as u32;
+        if self.labels.last().is_none_or(|last| last.1 != name) {
+            self.labels.push((row, name));
+        }
+    }
+
+    /// Appends a fragment whose imports are `imports`, in order, and returns the row at which it starts.
+    pub fn append(&mut self, fragment: Self, imports: &[Var]) -> u32 {
+        let offset = self.gates.len() as u32;
+        self.gates.extend(fragment.gates);
+        self.advice.extend(fragment.advice);
+        self.assigned.extend(fragment.assigned);
+        self.constants.extend(fragment.constants);
+        self.copies.extend(
+            fragment.copies.iter().map(|(l, r)| (l.placed(offset, imports), r.placed(offset, imports))),
+        );
+        self.public.extend(fragment.public.iter().map(|(cell, i)| (cell.placed(offset, imports), *i)));
+        self.labels.extend(fragment.labels.iter().map(|(row, name)| (row + offset, *name)));
+        self.twice.extend(fragment.twice.iter().map(|cell| cell.placed(offset, imports)));
+        offset
+    }
+
+    /// The gate that a row anchors; `None` past the end.
+    pub fn gate(&self, row: usize) -> Gate {
+        self.gates.get(row).copied().unwrap_or(Gate::None)
+    }
+
+    /// The value of a cell, 0 outside the trace.
+    pub fn value(&self, row: usize, column: usize) -> Fr {
+        self.advice.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(Fr::ZERO)
+    }
+
+    /// Overwrites a cell's value and nothing else: what a dishonest prover can do.
+    pub fn forge(&mut self, row: usize, column: usize, value: Fr) {
+        self.advice[row][column] = value;
+    }
+
+    /// Whether a cell was written.
+    pub fn is_assigned(&self, row: usize, column: usize) -> bool {
+        self.assigned.get(row).is_some_and(|mask| mask & (1 << column) != 0)
+    }
+
+    /// The constant in a fixed column, 0 outside the trace.
+    pub fn constant(&self, row: usize, column: usize) -> Fr {
+        self.constants.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(Fr::ZERO)
+    }
+
+    /// The pairs of cells constrained to be equal.
+    pub fn copies(&self) -> &[(Cell, Cell)] {
+        &self.copies
+    }
+
+    /// The cells that are public, with their index.
+    pub fn public(&self) -> &[(Cell, usize)] {
+        &self.public
+    }
+
+    /// Cells written more than once: always a fault.
+    pub fn assigned_twice(&self) -> &[Cell] {
+        &self.twice
+    }
+
+    /// What a row is for: the last label at or before it.
+    pub fn label_of(&self, row: usize) -> &'static str {
+        let after = self.labels.partition_point(|(start, _)| *start as usize <= row);
+        after.checked_sub(1).and_then(|i| self.labels.get(i)).map_or("", |(_, name)| *name)
+    }
+
+    /// Number of cells written.
+    pub fn assigned_cells(&self) -> usize {
+        self.assigned.iter().map(|mask| mask.count_ones() as usize).sum()
+    }
+
+    /// Whether two traces have the same gates, constants, written cells, copies and public cells, whatever their
+    /// values: such traces share a proving key.
+    pub fn same_shape(&self, other: &Self) -> bool {
+        self.gates == other.gates
+            && self.constants == other.constants
+            && self.assigned == other.assigned
+            && self.copies == other.copies
+            && self.public == other.public
+    }
+}

@@ -1,0 +1,1 @@
+//! Documents that people and wallets exchange as JSON.
