@@ -1,0 +1,131 @@
+//! A small circuit of the leaf circuit's shape: 10 advice columns, degree 5, six public inputs, no lookups.
+//! All that it states is `state_out = state_in + step`.
+
+use halo2_proofs::{
+    arithmetic::Field,
+    circuit::{Layouter, SimpleFloorPlanner, Value},
+    halo2curves::bn256::Fr,
+    plonk::{Advice, Assigned, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance},
+    poly::Rotation,
+};
+use tenon_circuits::{
+    halo2::{CircuitKeys, KeyName, KeyStore, LeafProof, prove::create_leaf_proof, to_circuit},
+    public_inputs::{LEAF_PUBLIC_INPUTS, LeafPublicInputs},
+    rollup,
+};
+
+pub const K: u32 = 8;
+const ADVICE: usize = 10;
+const ROWS: usize = 200;
+
+#[derive(Clone, Debug)]
+pub struct ToyLeaf {
+    pub public_inputs: [Fr; LEAF_PUBLIC_INPUTS],
+    /// A constant of the circuit: another step is another circuit, with another key.
+    pub step: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct ToyConfig {
+    advice: [Column<Advice>; ADVICE],
+    q_step: Column<Fixed>,
+    q_power: Column<Fixed>,
+    constant: Column<Fixed>,
+    instance: Column<Instance>,
+}
+
+impl Circuit<Fr> for ToyLeaf {
+    type Config = ToyConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> ToyConfig {
+        let advice = [(); ADVICE].map(|()| meta.advice_column());
+        let [q_step, q_power, constant] = [(); 3].map(|()| meta.fixed_column());
+        let instance = meta.instance_column();
+        for column in advice {
+            meta.enable_equality(column);
+        }
+        meta.enable_equality(instance);
+        meta.create_gate("state_out = state_in + step", |meta| {
+            let [q, constant] = [q_step, constant].map(|column| meta.query_fixed(column, Rotation::cur()));
+            let [state_in, state_out] =
+                [advice[2], advice[3]].map(|column| meta.query_advice(column, Rotation::cur()));
+            [q * (state_out - state_in - constant)]
+        });
+        meta.create_gate("the next cell is the fourth power, rotated", |meta| {
+            let [q, constant] = [q_power, constant].map(|column| meta.query_fixed(column, Rotation::cur()));
+            (0..ADVICE - 1)
+                .map(|i| {
+                    let cell = meta.query_advice(advice[i], Rotation::cur());
+                    let next = meta.query_advice(advice[i + 1], Rotation::next());
+                    let square: Expression<Fr> = cell.clone() * cell;
+                    q.clone() * (next - square.clone() * square - constant.clone())
+                })
+                .collect::<Vec<_>>()
+        });
+        ToyConfig { advice, q_step, q_power, constant, instance }
+    }
+
+    fn synthesize(&self, config: ToyConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        let cells = layouter.assign_region(
+            || "toy leaf",
+            |mut region| {
+                let step = Fr::from(self.step);
+                let trivial = Assigned::Trivial;
+                region.assign_fixed(config.q_step, 0, trivial(Fr::ONE));
+                region.assign_fixed(config.constant, 0, trivial(step));
+                let mut cells = Vec::new();
+                for (column, value) in config.advice.iter().zip(self.public_inputs) {
+                    let cell = region.assign_advice(*column, 0, Value::known(trivial(value)));
+                    cells.push(cell.cell());
+                }
+                for column in &config.advice[LEAF_PUBLIC_INPUTS..] {
+                    region.assign_advice(*column, 0, Value::known(trivial(Fr::ZERO)));
+                }
+                let mut row_values = [(); ADVICE].map(|()| Fr::from(3));
+                for row in 1..ROWS {
+                    for (column, value) in config.advice.iter().zip(row_values) {
+                        region.assign_advice(*column, row, Value::known(trivial(value)));
+                    }
+                    if row + 1 < ROWS {
+                        region.assign_fixed(config.q_power, row, trivial(Fr::ONE));
+                        region.assign_fixed(config.constant, row, trivial(step));
+                    }
+                    let powers = row_values.map(|value| value.square().square() + step);
+                    row_values[1..].copy_from_slice(&powers[..ADVICE - 1]);
+                }
+                Ok(cells)
+            },
+        )?;
+        for (row, cell) in cells.into_iter().enumerate() {
+            layouter.constrain_instance(cell, config.instance, row);
+        }
+        Ok(())
+    }
+}
+
+pub fn toy_name(k: u32) -> KeyName {
+    KeyName { circuit: "leaf".into(), class: "toy".into(), k }
+}
+
+pub fn toy_keys(store: &KeyStore, k: u32, step: u64) -> std::sync::Arc<CircuitKeys> {
+    let circuit = ToyLeaf { public_inputs: Default::default(), step };
+    store.circuit(&KeyName { circuit: format!("leaf-{step}"), ..toy_name(k) }, &circuit).unwrap()
+}
+
+/// Public inputs of a chunk from small numbers; `state_out` is `state_in + 1`.
+pub fn chunk(batch: u64, state_in: u64, commit_in: u64, commit_out: u64) -> LeafPublicInputs {
+    LeafPublicInputs::from_array(
+        [77, batch, state_in, state_in + 1, commit_in, commit_out].map(rollup::Fr::from),
+    )
+}
+
+pub fn toy_proof(keys: &CircuitKeys, public_inputs: LeafPublicInputs, step: u64) -> LeafProof {
+    let circuit = ToyLeaf { public_inputs: public_inputs.to_array().map(to_circuit), step };
+    create_leaf_proof(keys, circuit, public_inputs).unwrap()
+}
