@@ -28,3 +28,15 @@ pub fn domain(chain_id: u64, rollup: Address) -> Fr {
     // Below 2^248, so the value is reduced.
     field::from_bytes(&shifted).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depends_on_chain_and_contract() {
+        let base = domain(1, Address([1; 20]));
+        assert_ne!(base, domain(2, Address([1; 20])));
+        assert_ne!(base, domain(1, Address([2; 20])));
+    }
+}

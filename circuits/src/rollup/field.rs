@@ -311,3 +311,73 @@ pub mod serde_bigint {
         super::bigint_from_decimal(&text).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MODULUS: &str = "21888242871839275222246405745257275088548364400416034343698204186575808495617";
+
+    #[test]
+    fn refuses_the_modulus() {
+        assert_eq!(from_decimal(MODULUS).ok(), None);
+        let modulus = bigint_from_decimal(MODULUS).unwrap();
+        assert!(matches!(from_bytes(&bigint_to_bytes(&modulus)), Err(FieldError::NotReduced { .. })));
+        let largest = -Fr::from(1u64);
+        assert_eq!(from_decimal(&to_decimal(&largest)), Ok(largest));
+        assert!(matches!(from_hex(&format!("0x{}", "f".repeat(64))), Err(FieldError::NotReduced { .. })));
+    }
+
+    #[test]
+    fn refuses_other_encodings() {
+        let hex = to_hex(&Fr::from(10u64));
+        assert!(hex.ends_with("0a") && hex.len() == 66);
+        assert!(matches!(from_hex(&hex[2..]), Err(FieldError::HexPrefix { .. })));
+        assert!(matches!(from_hex(&hex[..65]), Err(FieldError::HexLength { expected: 64, actual: 63 })));
+        assert!(matches!(from_hex(&format!("{hex}00")), Err(FieldError::HexLength { .. })));
+        assert!(matches!(from_hex(&hex.replace('a', "g")), Err(FieldError::HexDigit { .. })));
+        assert!(matches!(from_hex(&hex.replace("0a", "\u{e9}")), Err(FieldError::HexDigit { .. })));
+        for text in ["", "01", "+1", "-1", "1 ", "0x1", "1e3", "\u{661}"] {
+            assert!(matches!(from_decimal(text), Err(FieldError::Decimal { .. })), "{text:?}");
+            assert!(matches!(integer_from_decimal(text, 40), Err(FieldError::Decimal { .. })), "{text:?}");
+        }
+        assert!(matches!(from_decimal(&"9".repeat(1000)), Err(FieldError::TooLarge { bits: 256, .. })));
+        assert!(matches!(from_decimal(&"9".repeat(78)), Err(FieldError::TooLarge { bits: 256, .. })));
+    }
+
+    #[test]
+    fn integers_fit_their_bits() {
+        assert_eq!(integer_from_decimal("1099511627775", 40), Ok((1 << 40) - 1));
+        assert!(integer_from_decimal("1099511627776", 40).is_err());
+        assert_eq!(integer_from_decimal(&u128::MAX.to_string(), 128), Ok(u128::MAX));
+        assert!(integer_from_decimal("340282366920938463463374607431768211456", 128).is_err());
+    }
+
+    fn element() -> impl Strategy<Value = Fr> {
+        any::<[u8; 32]>().prop_map(|bytes| Fr::from_be_bytes_mod_order(&bytes))
+    }
+
+    proptest! {
+        #[test]
+        fn encodings_go_there_and_back(value in element()) {
+            prop_assert_eq!(from_bytes(&to_bytes(&value)), Ok(value));
+            prop_assert_eq!(from_hex(&to_hex(&value)), Ok(value));
+            prop_assert_eq!(from_decimal(&to_decimal(&value)), Ok(value));
+            let (low, high) = split_248(&value);
+            prop_assert_eq!(low + Fr::from(high) * power_of_two(248), value);
+            prop_assert_eq!(to_bytes(&low)[0], 0);
+        }
+
+        #[test]
+        fn decoders_survive_anything(text in ".{0,80}") {
+            if let Ok(value) = from_hex(&text) {
+                prop_assert_eq!(to_hex(&value), text.to_lowercase());
+            }
+            if let Ok(value) = from_decimal(&text) {
+                prop_assert_eq!(to_decimal(&value), text);
+            }
+        }
+    }
+}

@@ -66,7 +66,7 @@ fn decode(code: u64, bits: u32) -> Result<u128, FloatError> {
         .ok_or(FloatError::ValueTooLarge { code, mantissa, exponent })
 }
 
-/// The code of the largest representable value that isn't above `value`; `None` never happens for 35 bits.
+/// The code of the largest representable value that is not above `value`, and that value.
 fn encode_floor(value: u128, bits: u32) -> (u64, u128) {
     let mut mantissa = value;
     let mut exponent = 0u32;
@@ -146,3 +146,75 @@ float_code!(
     u16,
     11
 );
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn canonical_codes_only() {
+        let code = |mantissa: u64, exponent: u64| AmountCode(mantissa | exponent << 35).value();
+        assert_eq!(code(0, 0), Ok(0));
+        assert_eq!(code((1 << 35) - 1, 0), Ok((1 << 35) - 1));
+        // 10 * 3435973836 is below 2^35, 10 * 3435973837 isn't.
+        assert!(matches!(code(3_435_973_836, 1), Err(FloatError::NotCanonical { .. })));
+        assert_eq!(code(3_435_973_837, 1), Ok(34_359_738_370));
+        assert!(matches!(code(0, 1), Err(FloatError::NotCanonical { .. })));
+        assert!(matches!(code((1 << 35) - 1, 31), Err(FloatError::ValueTooLarge { .. })));
+        assert!(matches!(AmountCode(1 << 40).value(), Err(FloatError::CodeTooLarge { .. })));
+        assert!(matches!(AmountCode(u64::MAX).value(), Err(FloatError::CodeTooLarge { .. })));
+        assert_eq!(FeeCode(204 | 1 << 11).value().ok(), None);
+        assert_eq!(FeeCode(205 | 1 << 11).value(), Ok(2050));
+        assert_eq!(FeeCode(u16::MAX).value(), Ok(2047 * 10u128.pow(31)));
+    }
+
+    #[test]
+    fn values_at_the_edges() {
+        for value in [0, 1, (1 << 35) - 1, 10u128.pow(38), 34_359_738_370] {
+            let code = AmountCode::encode(value).unwrap();
+            assert_eq!(code.value(), Ok(value));
+        }
+        assert!(AmountCode::encode(1 << 35 | 1).is_err());
+        assert_eq!(FeeCode::encode_floor(u128::MAX), FeeCode(u16::MAX));
+        assert!(FeeCode::encode(u128::MAX).is_err());
+        assert!(AmountCode::encode_floor(u128::MAX).value().unwrap() > u128::MAX / 10 * 9);
+    }
+
+    proptest! {
+        #[test]
+        fn amounts_round_down_to_the_next_code(value in any::<u128>(), shift in 0..128u32) {
+            let value = value >> shift;
+            let code = AmountCode::encode_floor(value);
+            let floor = code.value().unwrap();
+            prop_assert!(floor <= value);
+            prop_assert_eq!(AmountCode::encode(floor), Ok(code));
+            prop_assert!(value - floor < 10u128.pow(code.exponent() as u32));
+            prop_assert_eq!(AmountCode::encode(value).is_ok(), value == floor);
+        }
+
+        #[test]
+        fn fees_round_down_to_the_next_code(value in any::<u128>(), shift in 0..128u32) {
+            let value = value >> shift;
+            let code = FeeCode::encode_floor(value);
+            let floor = code.value().unwrap();
+            prop_assert!(floor <= value);
+            prop_assert_eq!(FeeCode::encode(floor), Ok(code));
+        }
+
+        #[test]
+        fn a_value_has_one_code(code in 0..1u64 << 40) {
+            if let Ok(value) = AmountCode(code).value() {
+                prop_assert_eq!(AmountCode::encode(value), Ok(AmountCode(code)));
+            }
+        }
+
+        #[test]
+        fn a_fee_has_one_code(code in any::<u16>()) {
+            if let Ok(value) = FeeCode(code).value() {
+                prop_assert_eq!(FeeCode::encode(value), Ok(FeeCode(code)));
+            }
+        }
+    }
+}
