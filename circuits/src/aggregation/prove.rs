@@ -1,0 +1,162 @@
+//! Making and checking aggregate proofs.
+
+use halo2_proofs::{
+    arithmetic::CurveAffine,
+    halo2curves::{
+        bn256::{Bn256, Fq, Fr, G1Affine, G2Prepared},
+        ff::PrimeField,
+        group::{Group, prime::PrimeCurveAffine},
+        pairing::{MillerLoopResult, MultiMillerLoop},
+    },
+};
+use serde::{Deserialize, Serialize};
+use snark_verifier::util::arithmetic::{fe_from_limbs, fe_to_limbs};
+
+use super::{
+    ACCUMULATOR_LIMBS, AggregationKeys,
+    circuit::{self, LIMB_BITS, LIMBS, Purpose},
+    statement,
+};
+use crate::{
+    halo2::{
+        LeafProof, ProveError, VerifyError,
+        prove::{KeccakTranscript, check_consumed, create, hex_bytes, verify, verify_leaf_proof},
+        to_circuit,
+    },
+    public_inputs::{BATCH_PUBLIC_INPUTS, BatchPublicInputs},
+};
+
+const COORDINATE_BYTES: usize = 32;
+/// Bytes of the accumulator at the start of an aggregate proof: lhs.x, lhs.y, rhs.x, rhs.y.
+pub const ACCUMULATOR_BYTES: usize = 4 * COORDINATE_BYTES;
+
+/// A proof of one or more batches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregateProof {
+    /// What the proof says, in order.
+    pub batches: Vec<BatchPublicInputs>,
+    /// The accumulator's coordinates, 32 bytes each, big endian, then the proof for the Keccak transcript.
+    #[serde(with = "hex_bytes")]
+    pub proof: Vec<u8>,
+}
+
+/// Two points left to check: `e(lhs, g2) = e(rhs, τ·g2)`.
+#[derive(Clone, Copy, Debug)]
+struct Accumulator {
+    lhs: G1Affine,
+    rhs: G1Affine,
+}
+
+impl Accumulator {
+    fn from_bytes(bytes: &[u8; ACCUMULATOR_BYTES]) -> Result<Self, VerifyError> {
+        let mut coordinates = [Fq::zero(); 4];
+        for (coordinate, bytes) in coordinates.iter_mut().zip(bytes.chunks_exact(COORDINATE_BYTES)) {
+            let mut repr = <Fq as PrimeField>::Repr::default();
+            for (to, from) in repr.as_mut().iter_mut().zip(bytes.iter().rev()) {
+                *to = *from;
+            }
+            *coordinate = Option::from(Fq::from_repr(repr))
+                .ok_or(VerifyError::MalformedAccumulator("a coordinate is not below the field's order"))?;
+        }
+        Self::from_coordinates(coordinates)
+    }
+
+    fn from_limbs(limbs: &[Fr; ACCUMULATOR_LIMBS]) -> Result<Self, VerifyError> {
+        let mut coordinates = [Fq::zero(); 4];
+        for (coordinate, limbs) in coordinates.iter_mut().zip(limbs.as_chunks::<LIMBS>().0) {
+            *coordinate = fe_from_limbs::<Fr, Fq, LIMBS, LIMB_BITS>(*limbs);
+        }
+        Self::from_coordinates(coordinates)
+    }
+
+    fn from_coordinates([lhs_x, lhs_y, rhs_x, rhs_y]: [Fq; 4]) -> Result<Self, VerifyError> {
+        let point = |x, y| {
+            Option::<G1Affine>::from(G1Affine::from_xy(x, y))
+                .filter(|point| !bool::from(point.is_identity()))
+                .ok_or(VerifyError::MalformedAccumulator("a point is not on the curve"))
+        };
+        Ok(Self { lhs: point(lhs_x, lhs_y)?, rhs: point(rhs_x, rhs_y)? })
+    }
+
+    fn coordinates(&self) -> [Fq; 4] {
+        [self.lhs.x, self.lhs.y, self.rhs.x, self.rhs.y]
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        self.coordinates().iter().flat_map(|coordinate| coordinate.to_repr().as_ref().iter().rev().copied().collect::<Vec<_>>()).collect()
+    }
+
+    fn to_limbs(self) -> impl Iterator<Item = Fr> {
+        self.coordinates().into_iter().flat_map(fe_to_limbs::<Fq, Fr, LIMBS, LIMB_BITS>)
+    }
+
+    fn decide(&self, keys: &AggregationKeys) -> Result<(), VerifyError> {
+        let params = keys.circuit().srs().params();
+        let [g2, minus_s_g2] = [params.g2(), -params.s_g2()].map(G2Prepared::from);
+        let product = Bn256::multi_miller_loop(&[(&self.lhs, &g2), (&self.rhs, &minus_s_g2)]);
+        if bool::from(product.final_exponentiation().is_identity()) {
+            Ok(())
+        } else {
+            Err(VerifyError::Accumulator)
+        }
+    }
+}
+
+/// Aggregates 1 to [`AggregationKeys::leaves`] leaf proofs, in order, and verifies the result.
+///
+/// # Errors
+/// When there are none or too many, when one isn't valid, or when they don't follow each other.
+pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<AggregateProof, ProveError> {
+    if leaves.is_empty() || leaves.len() > keys.leaves() {
+        return Err(ProveError::LeafCount { max: keys.leaves(), actual: leaves.len() });
+    }
+    for (index, leaf) in leaves.iter().enumerate() {
+        verify_leaf_proof(keys.leaf(), leaf).map_err(|source| ProveError::Leaf { index, source })?;
+    }
+    let inputs = leaves.iter().map(|leaf| leaf.public_inputs).collect::<Vec<_>>();
+    let batches = statement::batches(&inputs)?;
+
+    let mut padded = leaves.iter().collect::<Vec<_>>();
+    padded.resize(keys.leaves(), keys.padding());
+    let builder =
+        circuit::build(Purpose::Proof(keys.layout()), keys.verifier(), &padded, leaves.len())
+            .map_err(|error| ProveError::Recursion(format!("{error:?}")))?;
+    let instances =
+        builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
+    let accumulator = instances
+        .last_chunk::<ACCUMULATOR_LIMBS>()
+        .ok_or_else(|| ProveError::Recursion("the circuit returns no accumulator".into()))?;
+    let accumulator = Accumulator::from_limbs(accumulator).map_err(ProveError::Unsound)?;
+    accumulator.decide(keys).map_err(ProveError::Unsound)?;
+
+    let transcript = create::<_, _, KeccakTranscript<Vec<u8>>>(keys.circuit(), builder, &instances)?;
+    let mut proof = accumulator.to_bytes();
+    proof.extend(transcript);
+    let proof = AggregateProof { batches, proof };
+    verify_aggregate(keys, &proof).map_err(ProveError::Unsound)?;
+    Ok(proof)
+}
+
+/// Verifies a proof made by [`prove_aggregate`] under the same keys, as the contract does: everything,
+/// pairings included.
+///
+/// # Errors
+/// When the proof isn't valid, or not exactly as long as it should be.
+pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Result<(), VerifyError> {
+    if proof.batches.is_empty() || proof.batches.len() > keys.leaves() {
+        return Err(VerifyError::BatchCount { max: keys.leaves(), actual: proof.batches.len() });
+    }
+    let (accumulator, mut transcript) = proof
+        .proof
+        .split_first_chunk::<ACCUMULATOR_BYTES>()
+        .ok_or(VerifyError::MalformedAccumulator("the proof is too short to hold it"))?;
+    let accumulator = Accumulator::from_bytes(accumulator)?;
+
+    let mut instances = proof.batches.iter().flat_map(|batch| batch.to_array().map(to_circuit)).collect::<Vec<_>>();
+    instances.resize(keys.leaves() * BATCH_PUBLIC_INPUTS, Fr::zero());
+    instances.extend(accumulator.to_limbs());
+    verify(keys.circuit(), &instances, &mut KeccakTranscript::new(&mut transcript))?;
+    check_consumed(transcript)?;
+    accumulator.decide(keys)
+}
