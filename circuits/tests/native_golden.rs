@@ -2,6 +2,8 @@
 //!
 //! `BLESS=1` rewrites `testdata/batch.json`; a change there is a change of the protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod native_support;
 
 use std::{fs, path::Path};

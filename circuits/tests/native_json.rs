@@ -1,5 +1,7 @@
 //! The JSON documents: what they accept, and errors that say where, what was expected and what was there.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod native_support;
 
 use native_support::{account, genesis, key, sign, test_domain, transfer};

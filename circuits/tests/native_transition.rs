@@ -1,5 +1,7 @@
 //! Execution of batches: effects, witnesses, and one test for every reason to refuse.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod native_support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Agreement with circomlibjs, by the vectors that `testdata/circomlibjs/make_vectors.mjs` makes.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use serde::Deserialize;
 use tenon_circuits::rollup::{Fr, PrivateKey, PublicKey, Signature, field, poseidon};
 

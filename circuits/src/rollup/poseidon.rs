@@ -174,8 +174,8 @@ impl<const T: usize> Permutation<T> {
             let first = sbox(state[0] + round.constant);
             state[0] = first;
             let sum = Fr::sum_of_products(&round.row, state);
-            for i in 1..T {
-                state[i] += round.column[i] * first;
+            for (element, factor) in state.iter_mut().zip(&round.column).skip(1) {
+                *element += *factor * first;
             }
             state[0] = sum;
         }

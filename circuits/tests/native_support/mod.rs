@@ -1,7 +1,6 @@
 //! Accounts, keys and signed transfers for tests.
 
-// Each test binary uses its own part of this module.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 use tenon_circuits::rollup::{
     Account, Address, AmountCode, Batch, FeeCode, Fr, PrivateKey, Signature, State, Transaction, domain,
