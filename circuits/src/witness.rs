@@ -102,10 +102,9 @@ impl ChunkWitness {
             valid_until: u32::MAX,
             signature: Default::default(),
         };
-        let signature = key.sign(unsigned.message(domain, &before));
         let siblings = std::array::from_fn(|height| [empty_hashes()[height]; ARITY - 1]);
         TransactionWitness {
-            transaction: Transaction { signature, ..unsigned },
+            transaction: unsigned.signed(&key, domain, &before),
             sender: AccountAccess { index: 0, before, after, siblings },
             receiver: AccountAccess { index: 0, before: after, after, siblings },
         }

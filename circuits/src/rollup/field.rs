@@ -3,7 +3,7 @@
 //! Every decoder refuses values that aren't reduced, so that a value has one encoding.
 
 pub use ark_bn254::Fr;
-use ark_ff::{BigInt, BigInteger, Field, PrimeField};
+use ark_ff::{BigInt, Field, PrimeField};
 use num_bigint::BigUint;
 use thiserror::Error;
 
@@ -185,11 +185,6 @@ pub fn split_248(value: &Fr) -> (Fr, u8) {
     let bytes = to_bytes(value);
     let high = bytes[0];
     (*value - Fr::from(high) * power_of_two(248), high)
-}
-
-/// Bits of a 256-bit integer, the lowest first.
-pub fn bits_le(value: &BigInt<4>) -> Vec<bool> {
-    value.to_bits_le()
 }
 
 /// Serde of a field element as 32-byte big-endian hex: `#[serde(with = "field::serde_hex")]`.

@@ -77,7 +77,14 @@ fn encode_floor(value: u128, bits: u32) -> (u64, u128) {
         exponent += 1;
         power = power.saturating_mul(10);
     }
-    let mantissa = mantissa.min((1 << bits) - 1);
+    let full = (1 << bits) - 1;
+    // Just above a full mantissa, the quotient is too small to be canonical: the full mantissa is next below.
+    if exponent > 0 && 10 * mantissa <= full {
+        exponent -= 1;
+        power /= 10;
+        mantissa = full;
+    }
+    let mantissa = mantissa.min(full);
     let code = (u64::from(exponent) << bits) | mantissa as u64;
     (code, mantissa * power)
 }
@@ -178,29 +185,51 @@ mod tests {
         }
         assert!(AmountCode::encode(1 << 35 | 1).is_err());
         assert_eq!(FeeCode::encode_floor(u128::MAX), FeeCode(u16::MAX));
+        // A tenth of these is a mantissa too small to be canonical.
+        assert_eq!(FeeCode::encode_floor(2048), FeeCode(2047));
+        assert_eq!(AmountCode::encode_floor((1 << 35) + 1), AmountCode((1 << 35) - 1));
         assert!(FeeCode::encode(u128::MAX).is_err());
         assert!(AmountCode::encode_floor(u128::MAX).value().unwrap() > u128::MAX / 10 * 9);
     }
 
+    /// The canonical code that follows, whatever its value.
+    fn next(code: u64, bits: u32) -> u64 {
+        if (code + 1) % (1 << bits) == 0 { code + 1 + (1u64 << bits).div_ceil(10) } else { code + 1 }
+    }
+
+    /// Values of every size, many of them next to a full mantissa's.
+    fn value() -> impl Strategy<Value = u128> {
+        let near = |bits: u32| {
+            (0..32u32, -20..20i128).prop_map(move |(exponent, offset)| {
+                (1u128 << bits).saturating_mul(10u128.pow(exponent)).saturating_add_signed(offset)
+            })
+        };
+        let any_size = (any::<u128>(), 0..128u32).prop_map(|(value, shift)| value >> shift);
+        prop_oneof![any_size, near(11), near(35)]
+    }
+
     proptest! {
         #[test]
-        fn amounts_round_down_to_the_next_code(value in any::<u128>(), shift in 0..128u32) {
-            let value = value >> shift;
+        fn amounts_round_down_to_the_next_code(value in value()) {
             let code = AmountCode::encode_floor(value);
             let floor = code.value().unwrap();
             prop_assert!(floor <= value);
+            prop_assert!(AmountCode(next(code.0, 35)).value().is_ok_and(|next| next > value) || value > u128::MAX / 2);
             prop_assert_eq!(AmountCode::encode(floor), Ok(code));
-            prop_assert!(value - floor < 10u128.pow(code.exponent() as u32));
             prop_assert_eq!(AmountCode::encode(value).is_ok(), value == floor);
         }
 
         #[test]
-        fn fees_round_down_to_the_next_code(value in any::<u128>(), shift in 0..128u32) {
-            let value = value >> shift;
+        fn fees_round_down_to_the_next_code(value in value()) {
             let code = FeeCode::encode_floor(value);
             let floor = code.value().unwrap();
             prop_assert!(floor <= value);
+            if code != FeeCode(u16::MAX) {
+                let next = FeeCode(next(u64::from(code.0), 11) as u16);
+                prop_assert!(next.value().is_ok_and(|next| next > value));
+            }
             prop_assert_eq!(FeeCode::encode(floor), Ok(code));
+            prop_assert_eq!(FeeCode::encode(value).is_ok(), value == floor);
         }
 
         #[test]

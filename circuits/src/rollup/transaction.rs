@@ -7,7 +7,7 @@ use super::{
     field::{self, power_of_two},
     float::{AmountCode, FeeCode},
     poseidon,
-    signature::Signature,
+    signature::{PrivateKey, Signature},
 };
 
 /// Kind of a transfer between accounts.
@@ -58,6 +58,11 @@ impl Transaction {
     /// What the sender signs: `H_5(domain, word, Ax, Ay, owner)` with key and owner of the receiving account.
     pub fn message(&self, domain: Fr, receiver: &Account) -> Fr {
         poseidon::hash_5([domain, self.word(), receiver.key.x, receiver.key.y, receiver.owner.to_field()])
+    }
+
+    /// The transaction with the sender's signature for a rollup and the receiving account as it is there.
+    pub fn signed(self, key: &PrivateKey, domain: Fr, receiver: &Account) -> Self {
+        Self { signature: key.sign(self.message(domain, receiver)), ..self }
     }
 
     /// The published record of 124 bits: `kind (4) | from (32) << 4 | to (32) << 36 | amount (40) << 68 |

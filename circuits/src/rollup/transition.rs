@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
                 format!("expected at most {MAX_FEE_ACCOUNTS} accounts, got {}", batch.fee_accounts.len());
             run.reject_batch("fee_accounts", ReasonCode::FeeAccountTooMany, message);
         }
-        for (place, index) in batch.fee_accounts.iter().copied().enumerate() {
+        for (place, index) in batch.fee_accounts.iter().copied().enumerate().take(MAX_FEE_ACCOUNTS) {
             let field = format!("fee_accounts[{place}]");
             let Some(token) = run.state.account(index).map(|account| account.token) else {
                 let message = run.unknown_account(index);

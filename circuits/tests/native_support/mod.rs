@@ -54,9 +54,7 @@ pub fn sign(state: &State, transaction: Transaction) -> Transaction {
 
 /// Signs with any key.
 pub fn sign_with(state: &State, key: &PrivateKey, transaction: Transaction) -> Transaction {
-    let receiver = state.account(transaction.to).unwrap();
-    let signature = key.sign(transaction.message(test_domain(), receiver));
-    Transaction { signature, ..transaction }
+    transaction.signed(key, test_domain(), state.account(transaction.to).unwrap())
 }
 
 /// A batch with fee accounts 3 (token 7) and 5 (token 9).
