@@ -194,7 +194,7 @@ mod tests {
 
     /// The canonical code that follows, whatever its value.
     fn next(code: u64, bits: u32) -> u64 {
-        if (code + 1) % (1 << bits) == 0 { code + 1 + (1u64 << bits).div_ceil(10) } else { code + 1 }
+        if (code + 1).is_multiple_of(1 << bits) { code + 1 + (1u64 << bits).div_ceil(10) } else { code + 1 }
     }
 
     /// Values of every size, many of them next to a full mantissa's.
