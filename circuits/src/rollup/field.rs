@@ -180,13 +180,6 @@ pub fn power_of_two(exponent: u64) -> Fr {
     Fr::from(2u64).pow([exponent])
 }
 
-/// The value's lowest 248 bits and the 8 bits above them.
-pub fn split_248(value: &Fr) -> (Fr, u8) {
-    let bytes = to_bytes(value);
-    let high = bytes[0];
-    (*value - Fr::from(high) * power_of_two(248), high)
-}
-
 /// Serde of a field element as 32-byte big-endian hex: `#[serde(with = "field::serde_hex")]`.
 pub mod serde_hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -360,9 +353,6 @@ mod tests {
             prop_assert_eq!(from_bytes(&to_bytes(&value)), Ok(value));
             prop_assert_eq!(from_hex(&to_hex(&value)), Ok(value));
             prop_assert_eq!(from_decimal(&to_decimal(&value)), Ok(value));
-            let (low, high) = split_248(&value);
-            prop_assert_eq!(low + Fr::from(high) * power_of_two(248), value);
-            prop_assert_eq!(to_bytes(&low)[0], 0);
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! The data that a batch publishes, enough to rebuild the state from the state before, and its commitment.
 
-use super::{Fr, MAX_FEE_ACCOUNTS, NO_ACCOUNT, Transaction, field::power_of_two, poseidon};
+use super::{Fr, MAX_FEE_ACCOUNTS, Transaction, field::power_of_two, poseidon};
 
 /// Number of the DA stream: what is added above a word's 248 bits when it is absorbed.
 pub const DA_STREAM: u64 = 1;
@@ -17,17 +17,11 @@ pub fn batch_header(number: u64, timestamp: u32) -> Fr {
 }
 
 /// The word that opens a chunk: `2 | n_l1 (16) << 8 | n_tx (16) << 24 | fee0 (32) << 40 | fee1 << 72 |
-/// fee2 << 104 | fee3 << 136`, [`NO_ACCOUNT`] where there is no fee account.
+/// fee2 << 104 | fee3 << 136`, [`NO_ACCOUNT`](super::NO_ACCOUNT) where there is no fee account.
 pub fn chunk_header(l1_operations: u16, transactions: u16, fee_accounts: [u32; MAX_FEE_ACCOUNTS]) -> Fr {
     let [fee0, fee1, fee2, fee3] = fee_accounts.map(u128::from);
     let low = TAG_CHUNK | u128::from(l1_operations) << 8 | u128::from(transactions) << 24 | fee0 << 40;
     Fr::from(low) + Fr::from(fee1 | fee2 << 32 | fee3 << 64) * power_of_two(72)
-}
-
-/// The fee accounts as a chunk's header has them: in order, then [`NO_ACCOUNT`]. More than there is room for
-/// are left out.
-pub fn header_fee_accounts(fee_accounts: &[u32]) -> [u32; MAX_FEE_ACCOUNTS] {
-    std::array::from_fn(|i| fee_accounts.get(i).copied().unwrap_or(NO_ACCOUNT))
 }
 
 /// Records two to a word, the first in the low half, an odd last one alone.
