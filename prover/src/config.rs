@@ -270,8 +270,8 @@ impl Reader {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        let text =
+            fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
         let table: toml::Table = text
             .parse()
             .map_err(|error| ConfigError::Parse { path: path.to_owned(), error: Box::new(error) })?;
@@ -282,7 +282,8 @@ impl Reader {
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(flag) => flag.to_string(),
                 other => {
-                    let message = format!("expected a string, an integer or a boolean, found {}", other.type_str());
+                    let message =
+                        format!("expected a string, an integer or a boolean, found {}", other.type_str());
                     self.violation(&name, source, message);
                     continue;
                 }
@@ -329,9 +330,12 @@ impl Reader {
     }
 
     fn path(&mut self, name: &str) -> Option<PathBuf> {
-        self.get(name, |text| {
-            if text.is_empty() { Err("a path".to_owned()) } else { Ok(PathBuf::from(text)) }
-        })
+        self.get(
+            name,
+            |text| {
+                if text.is_empty() { Err("a path".to_owned()) } else { Ok(PathBuf::from(text)) }
+            },
+        )
     }
 
     fn address(&mut self, name: &str) -> Option<SocketAddr> {
@@ -501,7 +505,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tenon.toml");
         fs::write(&file, "workers = 3\nlease = \"90s\"\nmax_attempts = 7\n").unwrap();
-        let environment = [("TENON_LEASE".to_owned(), "80s".to_owned()), ("TENON_OTHER".to_owned(), "x".to_owned())];
+        let environment =
+            [("TENON_LEASE".to_owned(), "80s".to_owned()), ("TENON_OTHER".to_owned(), "x".to_owned())];
         let config =
             Config::load(Some(&file), environment, [("max_attempts".to_owned(), "9".to_owned())]).unwrap();
         assert_eq!((config.workers, config.lease, config.max_attempts), (3, Duration::from_secs(80), 9));
@@ -513,7 +518,8 @@ mod tests {
         let file = dir.path().join("tenon.toml");
         fs::write(&file, "workers = 0\nunknown = 1\nlease = []\n").unwrap();
         let environment = [("TENON_GRPC_LISTEN".to_owned(), "nowhere".to_owned())];
-        let flags = [("rollup_address".to_owned(), "0x12".to_owned()), ("heartbeat".to_owned(), "5".to_owned())];
+        let flags =
+            [("rollup_address".to_owned(), "0x12".to_owned()), ("heartbeat".to_owned(), "5".to_owned())];
         let mut found = violations(Config::load(Some(&file), environment, flags));
         found.sort();
         assert_eq!(found, ["grpc_listen", "heartbeat", "lease", "rollup_address", "unknown", "workers"]);

@@ -1,5 +1,21 @@
 //! The Tenon prover service: takes batches of signed transactions over gRPC, executes them, proves
 //! them and aggregates the proofs.
+//!
+//! Data goes one way: request, conversion, executor (state, witness), store, worker (proof), store,
+//! aggregation. [`builder::Service::start`] puts the parts together.
 
+pub mod builder;
 pub mod config;
+pub mod convert;
+mod core;
 pub mod engine;
+pub mod executor;
+mod grpc;
+mod http;
+pub mod jobs;
+pub mod store;
+pub mod telemetry;
+mod worker;
+
+pub use builder::{RunningService, Service, StartError};
+pub use config::{Config, ConfigError};

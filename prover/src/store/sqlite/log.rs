@@ -1,0 +1,244 @@
+//! The log of batches in SQLite.
+
+use async_trait::async_trait;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned, unsigned32,
+};
+use crate::{
+    jobs::{BatchSummary, Digest, Job, JobError, JobState},
+    store::{BatchLog, LoggedBatch, NewBatch, StoreError},
+};
+
+fn logged(row: &SqliteRow) -> Result<LoggedBatch, StoreError> {
+    Ok(LoggedBatch {
+        summary: summary(row, "number")?,
+        payload: row.try_get("payload")?,
+        chunk_capacity: unsigned32(row, "chunk_capacity")?,
+        job_id: row.try_get("job_id")?,
+        aggregation: optional(row, "aggregation_id")?,
+    })
+}
+
+async fn last_number(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let row =
+        sqlx::query("SELECT COALESCE(MAX(number), 0) AS number FROM batches").fetch_one(connection).await?;
+    unsigned(&row, "number")
+}
+
+#[async_trait]
+impl BatchLog for SqliteStore {
+    async fn bind(&self, identity: &[(&str, String)]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (name, value) in identity {
+            let found: Option<String> = sqlx::query_scalar("SELECT value FROM identity WHERE name = ?")
+                .bind(*name)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            match found {
+                Some(expected) if expected == *value => {}
+                Some(expected) => {
+                    return Err(StoreError::Foreign {
+                        name: (*name).to_owned(),
+                        expected,
+                        actual: value.clone(),
+                    });
+                }
+                None => {
+                    sqlx::query("INSERT INTO identity (name, value) VALUES (?, ?)")
+                        .bind(*name)
+                        .bind(value)
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn last_batch(&self) -> Result<Option<BatchSummary>, StoreError> {
+        let row = sqlx::query("SELECT * FROM batches ORDER BY number DESC LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(|row| summary(row, "number")).transpose()
+    }
+
+    async fn batch(&self, number: u64) -> Result<Option<LoggedBatch>, StoreError> {
+        let row = sqlx::query("SELECT * FROM batches WHERE number = ?")
+            .bind(int(number))
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(logged).transpose()
+    }
+
+    async fn batches(&self, first: u64, limit: u32) -> Result<Vec<LoggedBatch>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM batches WHERE number >= ? ORDER BY number LIMIT ?")
+            .bind(int(first))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(logged).collect()
+    }
+
+    async fn accept(&self, batch: NewBatch) -> Result<Job, StoreError> {
+        let mut transaction = self.begin().await?;
+        let expected = last_number(&mut transaction).await? + 1;
+        let summary = &batch.summary;
+        if summary.number != expected {
+            return Err(StoreError::OutOfOrder { expected, actual: summary.number });
+        }
+        let now = now_ms();
+        sqlx::query(
+            "INSERT INTO jobs (id, idempotency_key, payload_digest, state, batch_number, timestamp, transactions,
+             chunks, state_in, state_out, commitment, created_at_ms, updated_at_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&batch.job_id)
+        .bind(&batch.idempotency_key)
+        .bind(batch.payload_digest.as_slice())
+        .bind(JobState::Accepted.name())
+        .bind(int(summary.number))
+        .bind(summary.timestamp)
+        .bind(summary.transactions)
+        .bind(summary.chunks)
+        .bind(summary.state_in.as_slice())
+        .bind(summary.state_out.as_slice())
+        .bind(summary.commit.as_slice())
+        .bind(now)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO batches (number, timestamp, payload, chunk_capacity, chunks, transactions, state_in,
+             state_out, commitment, job_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(int(summary.number))
+        .bind(summary.timestamp)
+        .bind(&batch.payload)
+        .bind(batch.chunk_capacity)
+        .bind(summary.chunks)
+        .bind(summary.transactions)
+        .bind(summary.state_in.as_slice())
+        .bind(summary.state_out.as_slice())
+        .bind(summary.commit.as_slice())
+        .bind(&batch.job_id)
+        .execute(&mut *transaction)
+        .await?;
+        for (chunk, witness) in (0u32..).zip(&batch.witnesses) {
+            sqlx::query(
+                "INSERT INTO tasks (kind, state, job_id, batch_number, chunk, witness_digest)
+                 VALUES ('leaf', 'pending', ?, ?, ?, ?)",
+            )
+            .bind(&batch.job_id)
+            .bind(int(summary.number))
+            .bind(chunk)
+            .bind(witness.as_slice())
+            .execute(&mut *transaction)
+            .await?;
+        }
+        let message = format!("batch {} accepted", summary.number);
+        move_job(&mut transaction, &batch.job_id, JobState::Accepted, &message, None).await?;
+        let job = find_job(&mut transaction, &batch.job_id).await?;
+        transaction.commit().await?;
+        Ok(job)
+    }
+
+    async fn cancel(&self, job_id: &str, cascade: bool) -> Result<Vec<Job>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let target = find_job(&mut transaction, job_id).await?;
+        let refuse = |job: &Job| StoreError::JobFinal {
+            id: job.id.clone(),
+            batch: job.batch.number,
+            state: job.state,
+        };
+        if !target.state.is_open() && target.state != JobState::Failed {
+            return Err(refuse(&target));
+        }
+        let first = int(target.batch.number);
+        let rows = sqlx::query(
+            "SELECT jobs.* FROM batches JOIN jobs ON jobs.id = batches.job_id
+             WHERE batches.number >= ? ORDER BY batches.number",
+        )
+        .bind(first)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let affected = rows.iter().map(job).collect::<Result<Vec<_>, _>>()?;
+        let successors = affected.len().saturating_sub(1) as u64;
+        if successors > 0 && !cascade {
+            return Err(StoreError::HasSuccessors { batch: target.batch.number, successors });
+        }
+        // A successor's finished proof can't be settled without this batch and goes with it, but
+        // nothing takes back what was sent to L1.
+        if let Some(job) =
+            affected.iter().find(|job| matches!(job.state, JobState::Settling | JobState::Settled))
+        {
+            return Err(refuse(job));
+        }
+
+        sqlx::query(
+            "UPDATE tasks SET state = 'cancelled' WHERE aggregation_id IN
+             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+        )
+        .bind(first)
+        .execute(&mut *transaction)
+        .await?;
+        for table in [
+            "UPDATE jobs SET aggregation_id = NULL WHERE aggregation_id IN
+             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+            "UPDATE batches SET aggregation_id = NULL WHERE aggregation_id IN
+             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+        ] {
+            sqlx::query(table).bind(first).execute(&mut *transaction).await?;
+        }
+        sqlx::query("UPDATE aggregations SET state = 'cancelled' WHERE last_batch >= ?")
+            .bind(first)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "UPDATE tasks SET state = 'cancelled'
+             WHERE job_id IN (SELECT job_id FROM batches WHERE number >= ?)",
+        )
+        .bind(first)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("DELETE FROM checkpoints WHERE batch_number >= ?")
+            .bind(first)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM batches WHERE number >= ?").bind(first).execute(&mut *transaction).await?;
+        for job in &affected {
+            let message = if job.id == target.id {
+                "cancelled on request".to_owned()
+            } else {
+                format!("cancelled with batch {}", target.batch.number)
+            };
+            let error = JobError { reason: "CANCELLED".to_owned(), message: message.clone() };
+            move_job(&mut transaction, &job.id, JobState::Cancelled, &message, Some(&error)).await?;
+        }
+        let mut cancelled = Vec::with_capacity(affected.len());
+        for job in &affected {
+            cancelled.push(find_job(&mut transaction, &job.id).await?);
+        }
+        transaction.commit().await?;
+        Ok(cancelled)
+    }
+
+    async fn add_checkpoint(&self, batch: u64, file: Digest) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO checkpoints (batch_number, file_digest) VALUES (?, ?)")
+            .bind(int(batch))
+            .bind(file.as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn checkpoints(&self, batch: u64) -> Result<Vec<(u64, Digest)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM checkpoints WHERE batch_number <= ? ORDER BY batch_number DESC")
+                .bind(int(batch))
+                .fetch_all(&self.readers)
+                .await?;
+        rows.iter().map(|row| Ok((unsigned(row, "batch_number")?, digest(row, "file_digest")?))).collect()
+    }
+}

@@ -1,0 +1,446 @@
+//! Tasks, leases and results in SQLite.
+
+use async_trait::async_trait;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore, digest, find_job, int, move_job, name, now_ms, optional, optional_digest, unsigned,
+    unsigned32,
+};
+use crate::{
+    jobs::{Digest, Job, JobError, JobState, Lease, ProofRecord, TaskKind},
+    store::{Failure, StoreError, TaskCounts, TaskStore},
+};
+
+/// The most urgent task. Aggregates come first, because they finish the oldest batches; leaves of failed
+/// jobs rest.
+const NEXT_TASK: &str = "SELECT tasks.id FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
+    WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
+    AND tasks.not_before_ms <= ? AND ((? AND tasks.kind = 'leaf') OR (? AND tasks.kind = 'aggregate'))
+    ORDER BY tasks.kind = 'aggregate' DESC, tasks.batch_number, tasks.chunk LIMIT 1";
+
+pub(super) fn record(row: &SqliteRow) -> Result<ProofRecord, StoreError> {
+    Ok(ProofRecord {
+        input_digest: digest(row, "input_digest")?,
+        stage: name(row, "stage", TaskKind::by_name)?,
+        proof_digest: digest(row, "proof_digest")?,
+        circuit: row.try_get("circuit")?,
+        key_digest: digest(row, "key_digest")?,
+        srs_digest: digest(row, "srs_digest")?,
+        seconds: row.try_get("seconds")?,
+        peak_memory_bytes: unsigned(row, "peak_memory_bytes")?,
+        hardware: row.try_get("hardware")?,
+    })
+}
+
+fn leased(row: &SqliteRow) -> Result<Lease, StoreError> {
+    Ok(Lease {
+        task: unsigned(row, "id")?,
+        fence: unsigned(row, "fence")?,
+        kind: name(row, "kind", TaskKind::by_name)?,
+        attempt: unsigned32(row, "starts")?,
+        job_id: row.try_get("job_id")?,
+        aggregation: optional(row, "aggregation_id")?,
+        batch_number: unsigned(row, "batch_number")?,
+        chunk: unsigned32(row, "chunk")?,
+        witness: optional_digest(row, "witness_digest")?,
+    })
+}
+
+/// Lets aggregations go whose leaf proofs are all there, and holds those that lost one.
+pub(super) async fn unblock(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE tasks SET state = CASE WHEN EXISTS (
+             SELECT 1 FROM aggregations
+             JOIN batches ON batches.number BETWEEN aggregations.first_batch AND aggregations.last_batch
+             JOIN tasks AS leaves ON leaves.job_id = batches.job_id
+             WHERE aggregations.id = tasks.aggregation_id AND leaves.state <> 'done'
+         ) THEN 'blocked' ELSE 'pending' END
+         WHERE kind = 'aggregate' AND state IN ('blocked', 'pending')",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Has one leaf proof made again.
+async fn reopen_leaf(connection: &mut SqliteConnection, task: u64) -> Result<(), StoreError> {
+    let job_id: Option<String> = sqlx::query_scalar(
+        "UPDATE tasks SET state = 'pending', not_before_ms = 0 WHERE id = ? AND kind = 'leaf' AND state = 'done'
+         RETURNING job_id",
+    )
+    .bind(int(task))
+    .fetch_optional(&mut *connection)
+    .await?
+    .flatten();
+    let Some(job_id) = job_id else { return Ok(()) };
+    let job = find_job(connection, &job_id).await?;
+    // A finished job stays finished: only its proof is made again.
+    if !job.state.is_open() && job.state != JobState::Failed {
+        return Ok(());
+    }
+    sqlx::query("UPDATE jobs SET leaves_done = MAX(leaves_done - 1, 0) WHERE id = ?")
+        .bind(&job_id)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE batches SET proven_at_ms = NULL WHERE job_id = ?")
+        .bind(&job_id)
+        .execute(&mut *connection)
+        .await?;
+    if job.state.is_open() {
+        move_job(connection, &job_id, JobState::Proving, "a leaf proof is made again", None).await?;
+    }
+    Ok(())
+}
+
+/// The lease's task when it still is the worker's.
+async fn check_lease(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT 1 FROM tasks WHERE id = ? AND state = 'leased' AND fence = ?")
+        .bind(int(lease.task))
+        .bind(int(lease.fence))
+        .fetch_optional(connection)
+        .await?;
+    row.map(|_| ()).ok_or(StoreError::LeaseLost { task: lease.task, fence: lease.fence })
+}
+
+/// The jobs that a task belongs to.
+async fn jobs_of(connection: &mut SqliteConnection, lease: &Lease) -> Result<Vec<Job>, StoreError> {
+    let rows = match lease.kind {
+        TaskKind::Leaf => {
+            sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(&lease.job_id).fetch_all(connection).await?
+        }
+        TaskKind::Aggregate => {
+            sqlx::query("SELECT * FROM jobs WHERE aggregation_id = ? ORDER BY batch_number")
+                .bind(lease.aggregation.map(int))
+                .fetch_all(connection)
+                .await?
+        }
+    };
+    rows.iter().map(super::job).collect()
+}
+
+async fn set_aggregation(
+    connection: &mut SqliteConnection,
+    lease: &Lease,
+    state: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE aggregations SET state = ? WHERE id = ?")
+        .bind(state)
+        .bind(lease.aggregation.map(int))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Puts leased tasks that `condition` holds for back in the queue.
+async fn take_back(connection: &mut SqliteConnection, before_ms: i64) -> Result<u64, StoreError> {
+    sqlx::query(
+        "UPDATE aggregations SET state = 'pending' WHERE id IN (SELECT aggregation_id FROM tasks
+         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < ?)",
+    )
+    .bind(before_ms)
+    .execute(&mut *connection)
+    .await?;
+    let result = sqlx::query(
+        "UPDATE tasks SET state = 'pending', lease_owner = NULL WHERE state = 'leased' AND lease_until_ms < ?",
+    )
+    .bind(before_ms)
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+#[async_trait]
+impl TaskStore for SqliteStore {
+    async fn recover(&self, leaf_keys: &Digest) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let returned = take_back(&mut transaction, i64::MAX).await?;
+        let rows = sqlx::query(
+            "SELECT tasks.id FROM tasks JOIN jobs ON jobs.id = tasks.job_id
+             WHERE tasks.kind = 'leaf' AND tasks.state = 'done' AND tasks.key_digest <> ?
+             AND jobs.state IN ('accepted', 'proving', 'aggregating', 'failed')",
+        )
+        .bind(leaf_keys.as_slice())
+        .fetch_all(&mut *transaction)
+        .await?;
+        for row in &rows {
+            reopen_leaf(&mut transaction, unsigned(row, "id")?).await?;
+        }
+        unblock(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(returned + rows.len() as u64)
+    }
+
+    async fn lease(
+        &self,
+        owner: &str,
+        kinds: &[TaskKind],
+        lease_ms: u64,
+    ) -> Result<Option<Lease>, StoreError> {
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let now = now_ms();
+        let admits = |kind| kinds.contains(&kind);
+        let query = || {
+            sqlx::query_scalar::<_, i64>(NEXT_TASK)
+                .bind(now)
+                .bind(admits(TaskKind::Leaf))
+                .bind(admits(TaskKind::Aggregate))
+        };
+        if query().fetch_optional(&self.readers).await?.is_none() {
+            return Ok(None);
+        }
+
+        let mut transaction = self.begin().await?;
+        let Some(task) = query().fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        let row = sqlx::query(
+            "UPDATE tasks SET state = 'leased', fence = fence + 1, starts = starts + 1, lease_owner = ?,
+             lease_until_ms = ? WHERE id = ? RETURNING *",
+        )
+        .bind(owner)
+        .bind(now.saturating_add(int(lease_ms)))
+        .bind(task)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let lease = leased(&row)?;
+        match lease.kind {
+            TaskKind::Leaf => {
+                for job in jobs_of(&mut transaction, &lease).await? {
+                    if job.state == JobState::Accepted {
+                        move_job(&mut transaction, &job.id, JobState::Proving, "proving started", None)
+                            .await?;
+                    }
+                }
+            }
+            TaskKind::Aggregate => {
+                set_aggregation(&mut transaction, &lease, "proving").await?;
+                for job in jobs_of(&mut transaction, &lease).await? {
+                    if job.state == JobState::Aggregating {
+                        move_job(&mut transaction, &job.id, job.state, "aggregation started", None).await?;
+                    }
+                }
+            }
+        }
+        transaction.commit().await?;
+        Ok(Some(lease))
+    }
+
+    async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError> {
+        let until = now_ms().saturating_add(int(lease_ms));
+        let result = sqlx::query(
+            "UPDATE tasks SET lease_until_ms = ? WHERE id = ? AND state = 'leased' AND fence = ?",
+        )
+        .bind(until)
+        .bind(int(lease.task))
+        .bind(int(lease.fence))
+        .execute(&self.writer)
+        .await?;
+        if result.rows_affected() == 0 {
+            return Err(StoreError::LeaseLost { task: lease.task, fence: lease.fence });
+        }
+        Ok(())
+    }
+
+    async fn complete(&self, lease: &Lease, proof: ProofRecord, reused: bool) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        check_lease(&mut transaction, lease).await?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO results (input_digest, stage, proof_digest, circuit, key_digest, srs_digest,
+             seconds, peak_memory_bytes, hardware, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(proof.input_digest.as_slice())
+        .bind(proof.stage.name())
+        .bind(proof.proof_digest.as_slice())
+        .bind(&proof.circuit)
+        .bind(proof.key_digest.as_slice())
+        .bind(proof.srs_digest.as_slice())
+        .bind(proof.seconds)
+        .bind(int(proof.peak_memory_bytes))
+        .bind(&proof.hardware)
+        .bind(now_ms())
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "UPDATE tasks SET state = 'done', lease_owner = NULL, input_digest = ?, key_digest = ?, reused = ?,
+             error = NULL WHERE id = ?",
+        )
+        .bind(proof.input_digest.as_slice())
+        .bind(proof.key_digest.as_slice())
+        .bind(reused)
+        .bind(int(lease.task))
+        .execute(&mut *transaction)
+        .await?;
+        let jobs = jobs_of(&mut transaction, lease).await?;
+        match lease.kind {
+            TaskKind::Leaf => {
+                for job in jobs {
+                    sqlx::query(
+                        "UPDATE jobs SET leaves_done =
+                         (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND state = 'done') WHERE id = ?",
+                    )
+                    .bind(&job.id)
+                    .execute(&mut *transaction)
+                    .await?;
+                    let done = find_job(&mut transaction, &job.id).await?.leaves_done;
+                    let all = done == job.batch.chunks;
+                    if all {
+                        sqlx::query("UPDATE batches SET proven_at_ms = ? WHERE job_id = ?")
+                            .bind(now_ms())
+                            .bind(&job.id)
+                            .execute(&mut *transaction)
+                            .await?;
+                    }
+                    if job.state.is_open() {
+                        let state = if all { JobState::Aggregating } else { JobState::Proving };
+                        let message = format!("leaf proof {done} of {} made", job.batch.chunks);
+                        move_job(&mut transaction, &job.id, state, &message, None).await?;
+                    }
+                }
+                unblock(&mut transaction).await?;
+            }
+            TaskKind::Aggregate => {
+                set_aggregation(&mut transaction, lease, "ready").await?;
+                for job in jobs.iter().filter(|job| job.state.is_open()) {
+                    move_job(&mut transaction, &job.id, JobState::Ready, "aggregate proof made", None)
+                        .await?;
+                }
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn fail(
+        &self,
+        lease: &Lease,
+        error: &JobError,
+        max_attempts: u32,
+        delay_ms: u64,
+    ) -> Result<Failure, StoreError> {
+        let mut transaction = self.begin().await?;
+        check_lease(&mut transaction, lease).await?;
+        let row = sqlx::query(
+            "UPDATE tasks SET failures = failures + 1, lease_owner = NULL, error = ? WHERE id = ?
+             RETURNING failures",
+        )
+        .bind(&error.message)
+        .bind(int(lease.task))
+        .fetch_one(&mut *transaction)
+        .await?;
+        let failures = unsigned32(&row, "failures")?;
+        let jobs = jobs_of(&mut transaction, lease).await?;
+        let outcome = if failures >= max_attempts { Failure::Final } else { Failure::Retried };
+        let state = if outcome == Failure::Final { "failed" } else { "pending" };
+        let delay = delay_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        sqlx::query("UPDATE tasks SET state = ?, not_before_ms = ? WHERE id = ?")
+            .bind(state)
+            .bind(now_ms().saturating_add(int(delay)))
+            .bind(int(lease.task))
+            .execute(&mut *transaction)
+            .await?;
+        if lease.kind == TaskKind::Aggregate {
+            set_aggregation(&mut transaction, lease, state).await?;
+        }
+        for job in jobs.iter().filter(|job| job.state.is_open()) {
+            let message =
+                format!("{} failed ({failures} of {max_attempts}): {}", describe(lease), error.message);
+            let (state, error) = match outcome {
+                Failure::Final => (JobState::Failed, Some(error)),
+                Failure::Retried => (job.state, None),
+            };
+            move_job(&mut transaction, &job.id, state, &message, error).await?;
+        }
+        transaction.commit().await?;
+        Ok(outcome)
+    }
+
+    async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        check_lease(&mut transaction, lease).await?;
+        sqlx::query("UPDATE tasks SET state = 'pending', lease_owner = NULL, not_before_ms = ?, error = ? WHERE id = ?")
+            .bind(now_ms().saturating_add(int(delay_ms)))
+            .bind(note)
+            .bind(int(lease.task))
+            .execute(&mut *transaction)
+            .await?;
+        if lease.kind == TaskKind::Aggregate {
+            set_aggregation(&mut transaction, lease, "pending").await?;
+        }
+        for job in jobs_of(&mut transaction, lease).await?.iter().filter(|job| job.state.is_open()) {
+            let message = format!("{} handed back: {note}", describe(lease));
+            move_job(&mut transaction, &job.id, job.state, &message, None).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<u64, StoreError> {
+        let now = now_ms();
+        let found = sqlx::query("SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < ? LIMIT 1")
+            .bind(now)
+            .fetch_optional(&self.readers)
+            .await?;
+        if found.is_none() {
+            return Ok(0);
+        }
+        let mut transaction = self.begin().await?;
+        let returned = take_back(&mut transaction, now).await?;
+        transaction.commit().await?;
+        Ok(returned)
+    }
+
+    async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM results WHERE input_digest = ?")
+            .bind(input.as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    async fn forget_result(&self, input: &Digest) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM results WHERE input_digest = ?")
+            .bind(input.as_slice())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn redo_leaf(&self, task: u64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        reopen_leaf(&mut transaction, task).await?;
+        unblock(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn task_counts(&self) -> Result<TaskCounts, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) FILTER (WHERE state IN ('pending', 'blocked')) AS pending,
+             COUNT(*) FILTER (WHERE state = 'leased') AS leased FROM tasks
+             WHERE state IN ('pending', 'blocked', 'leased')",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(TaskCounts { pending: unsigned(&row, "pending")?, leased: unsigned(&row, "leased")? })
+    }
+
+    async fn mean_seconds(&self, kind: TaskKind) -> Result<Option<f64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT AVG(seconds) AS mean FROM
+             (SELECT seconds FROM results WHERE stage = ? ORDER BY created_at_ms DESC LIMIT 16)",
+        )
+        .bind(kind.name())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get("mean")?)
+    }
+}
+
+/// The task for people.
+fn describe(lease: &Lease) -> String {
+    match lease.kind {
+        TaskKind::Leaf => format!("the proof of chunk {} of batch {}", lease.chunk, lease.batch_number),
+        TaskKind::Aggregate => format!("aggregation {}", lease.aggregation.unwrap_or_default()),
+    }
+}
