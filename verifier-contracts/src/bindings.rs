@@ -1,10 +1,13 @@
-//! The contracts' interfaces, read from their Solidity sources' compiled form.
+//! The contracts' functions, errors and events, from the Solidity sources of their interfaces.
 #![allow(missing_docs)]
 
 use alloy::sol;
 
 sol!(
-    #[derive(Debug, PartialEq, Eq)]
-    IVerifier,
-    "artifacts/IVerifier.abi.json"
+    #![sol(all_derives)]
+    "src/interfaces/IVerifier.sol"
+);
+sol!(
+    #![sol(all_derives)]
+    "src/interfaces/IRollup.sol"
 );

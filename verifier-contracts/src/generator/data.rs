@@ -80,7 +80,7 @@ pub(super) fn verifying_key(
     bytes.extend(g2_words(&params.g2()));
     bytes.extend(g2_words(&params.s_g2()));
 
-    let fixed = shape.fixed_columns.iter().filter_map(|&column| vk.fixed_commitments().get(column));
+    let fixed = shape.fixed_order().filter_map(|column| vk.fixed_commitments().get(column));
     let permutation = vk.permutation().commitments();
     bytes.extend(fixed.chain(permutation).flat_map(point));
     Ok(bytes)

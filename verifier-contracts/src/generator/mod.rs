@@ -72,6 +72,14 @@ pub enum GeneratorError {
     },
 }
 
+impl Shape {
+    /// The source of the verifier contract for this shape.
+    #[must_use]
+    pub fn solidity(&self) -> String {
+        source::render(self)
+    }
+}
+
 /// Generates the verifier contract and the verifying key for a circuit made with halo2-base's `BaseCircuitBuilder`:
 /// gate columns with one gate each, lookup columns against one range table, columns of constants, and one instance
 /// column of five values for each of `batch_places` batches and the twelve limbs of the accumulator.
@@ -90,6 +98,5 @@ pub fn generate(
     }
     let shape = Shape::of(vk.cs(), batch_places)?;
     let verifying_key = data::verifying_key(&shape, vk, params, origin)?;
-    let solidity = source::render(&shape);
-    Ok(GeneratedVerifier { shape, solidity, verifying_key })
+    Ok(GeneratedVerifier { solidity: shape.solidity(), shape, verifying_key })
 }

@@ -10,7 +10,7 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use super::GeneratorError;
+use super::{GeneratorError, data::HEADER_WORDS};
 
 /// Public inputs of one batch: domain, batch, state before, state after, commitment.
 pub const VALUES_PER_BATCH: usize = 5;
@@ -44,8 +44,6 @@ pub struct Shape {
     pub constant_columns: usize,
     /// Batches that one proof has places for.
     pub batch_places: usize,
-    /// The fixed columns in the order of their evaluations: constants, table, selectors of the gates.
-    pub(super) fixed_columns: Vec<usize>,
 }
 
 impl Shape {
@@ -59,6 +57,12 @@ impl Shape {
     #[must_use]
     pub fn instances(&self) -> usize {
         self.public_inputs() + ACCUMULATOR_LIMBS
+    }
+
+    /// Fixed columns: constants, the lookups' table, selectors of the gates.
+    #[must_use]
+    pub fn fixed_columns(&self) -> usize {
+        self.constant_columns + 1 + self.gate_columns
     }
 
     /// Columns under the permutation argument.
@@ -87,7 +91,7 @@ impl Shape {
         let advice = 4 * self.gate_columns + self.lookup_columns;
         let products = 3 * self.permutation_products() - 1;
         advice
-            + self.fixed_columns.len()
+            + self.fixed_columns()
             + 1
             + self.permutation_columns()
             + products
@@ -98,6 +102,12 @@ impl Shape {
     #[must_use]
     pub fn proof_length(&self) -> usize {
         128 + 64 * (self.proof_points() + 2) + 32 * self.proof_evaluations()
+    }
+
+    /// Length in bytes of a verifying key.
+    #[must_use]
+    pub fn verifying_key_length(&self) -> usize {
+        1 + 32 * (HEADER_WORDS + 2 * (self.fixed_columns() + self.permutation_columns()))
     }
 
     /// Names the shape and the verifying key's layout; stands at the start of every verifying key.
@@ -128,21 +138,14 @@ impl Shape {
         at_least("lookup columns", 1, lookup_columns)?;
         require("number of advice columns", gate_columns + lookup_columns, cs.num_advice_columns())?;
 
-        let fixed_columns: Vec<_> =
-            cs.fixed_queries().iter().map(|(column, rotation)| (column.index(), rotation.0)).collect();
-        if let Some(&(column, rotation)) = fixed_columns.iter().find(|(_, rotation)| *rotation != 0) {
-            return Err(unsupported(
-                "rotation of a fixed column",
-                "0".to_owned(),
-                format!("{rotation} of column {column}"),
-            ));
-        }
-        let fixed_columns: Vec<_> = fixed_columns.into_iter().map(|(column, _)| column).collect();
-        require("number of fixed columns", cs.num_fixed_columns(), fixed_columns.len())?;
-        at_least("fixed columns", gate_columns + 1, fixed_columns.len())?;
-        let constant_columns = fixed_columns.len() - gate_columns - 1;
-        let shape = Self { gate_columns, lookup_columns, constant_columns, batch_places, fixed_columns };
+        at_least("fixed columns", gate_columns + 1, cs.num_fixed_columns())?;
+        let constant_columns = cs.num_fixed_columns() - gate_columns - 1;
+        let shape = Self { gate_columns, lookup_columns, constant_columns, batch_places };
 
+        let expected: Vec<_> = shape.fixed_order().map(|column| (column, 0)).collect();
+        let actual: Vec<_> =
+            cs.fixed_queries().iter().map(|(column, rotation)| (column.index(), rotation.0)).collect();
+        require("queries of fixed columns", expected, actual)?;
         shape.check_advice_queries(cs)?;
         shape.check_gates(&gates)?;
         shape.check_lookups(cs)?;
@@ -153,9 +156,11 @@ impl Shape {
         Ok(shape)
     }
 
-    /// The fixed column at a place in the order of evaluations.
-    fn fixed(&self, place: usize) -> Cell {
-        Cell::Fixed(self.fixed_columns.get(place).copied().unwrap_or(usize::MAX), 0)
+    /// The fixed columns' numbers in the order of their evaluations: constants, table, selectors.
+    pub(super) fn fixed_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let constants = 1..=self.constant_columns;
+        let selectors = constants.end() + 1..self.fixed_columns();
+        constants.chain([0]).chain(selectors)
     }
 
     fn check_advice_queries(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
@@ -170,7 +175,7 @@ impl Shape {
 
     fn check_gates(&self, gates: &[&Expression<Fr>]) -> Result<(), GeneratorError> {
         for (column, gate) in gates.iter().enumerate() {
-            let selector = self.fixed(self.constant_columns + 1 + column);
+            let selector = Cell::Fixed(self.constant_columns + 1 + column, 0);
             let [a, b, c, d] = [0, 1, 2, 3].map(|rotation| Cell::Advice(column, rotation));
             let expected = Polynomial::from([
                 (sorted(vec![selector, a]), Fr::one()),
@@ -190,14 +195,14 @@ impl Shape {
             require("input of a lookup", vec![expected], inputs)?;
             let tables =
                 lookup.table_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
-            let expected = Polynomial::from([(vec![self.fixed(self.constant_columns)], Fr::one())]);
+            let expected = Polynomial::from([(vec![Cell::Fixed(0, 0)], Fr::one())]);
             require("table of a lookup", vec![expected], tables)?;
         }
         Ok(())
     }
 
     fn check_permutation(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
-        let constants = (0..self.constant_columns).map(|place| self.fixed(place));
+        let constants = (1..=self.constant_columns).map(|column| Cell::Fixed(column, 0));
         let advice = (0..self.gate_columns + self.lookup_columns).map(|column| Cell::Advice(column, 0));
         let expected: Vec<_> = constants.chain(advice).chain([Cell::Instance(0, 0)]).collect();
         let actual: Vec<_> = cs

@@ -34,7 +34,6 @@ pub(super) fn render(shape: &Shape) -> String {
 
 fn counts(shape: &Shape) -> Vec<(&'static str, String)> {
     let proof = CALLDATA_PUBLIC_INPUTS + WORD * (shape.public_inputs() + 1);
-    let key_words = HEADER_WORDS + 2 * (shape.fixed_columns.len() + shape.permutation_columns());
     let delta = U256::from_le_bytes(Fr::DELTA.to_repr());
     vec![
         ("SHAPE", shape.digest().to_string()),
@@ -45,13 +44,13 @@ fn counts(shape: &Shape) -> Vec<(&'static str, String)> {
         ("GATE_COLUMNS", shape.gate_columns.to_string()),
         ("LOOKUP_COLUMNS", shape.lookup_columns.to_string()),
         ("CONSTANT_COLUMNS", shape.constant_columns.to_string()),
-        ("FIXED_COLUMNS", shape.fixed_columns.len().to_string()),
+        ("FIXED_COLUMNS", shape.fixed_columns().to_string()),
         ("PERMUTATION_COLUMNS", shape.permutation_columns().to_string()),
         ("PERMUTATION_PRODUCTS", shape.permutation_products().to_string()),
         ("CALLDATA_LENGTH", (proof + shape.proof_length()).to_string()),
         ("CALLDATA_PROOF", format!("{proof:#x}")),
         ("PROOF_LENGTH", shape.proof_length().to_string()),
-        ("VERIFYING_KEY_LENGTH", (1 + WORD * key_words).to_string()),
+        ("VERIFYING_KEY_LENGTH", shape.verifying_key_length().to_string()),
     ]
 }
 
@@ -91,7 +90,7 @@ impl Memory {
 
 /// The addresses of all parts whose place depends on the shape.
 fn memory(shape: &Shape) -> Vec<(&'static str, usize)> {
-    let fixed_end = KEY + WORD * HEADER_WORDS + POINT * shape.fixed_columns.len();
+    let fixed_end = KEY + WORD * HEADER_WORDS + POINT * shape.fixed_columns();
     let key_end = fixed_end + POINT * shape.permutation_columns();
     let mut memory = Memory {
         next: key_end,

@@ -26,7 +26,7 @@ interface IVerifier {
     /// @notice A challenge fell on a point where the proof can't be checked: not to be met in practice.
     error DegenerateChallenge();
     /// @notice A precompiled contract failed, for want of gas unless the chain lacks it.
-    error PrecompileFailed(uint256 precompile);
+    error PrecompileFailed();
     /// @notice The proof doesn't prove the public inputs.
     error ProofRejected();
     /// @notice The code at the verifying key's address isn't the one fixed at construction.
@@ -46,7 +46,10 @@ interface IVerifier {
     /// commitment. Unused places are 0.
     /// @param proof The accumulator's points and the proof.
     /// @return accepted Always true: an address without code can't answer it.
-    function verify(uint256[] calldata publicInputs, bytes calldata proof) external view returns (bool accepted);
+    function verify(uint256[] calldata publicInputs, bytes calldata proof)
+        external
+        view
+        returns (bool accepted);
 
     /// @notice The number of batches that one proof has places for.
     function batchPlaces() external view returns (uint256);

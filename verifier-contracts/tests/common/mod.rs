@@ -245,10 +245,16 @@ pub fn install_node_packages() {
 
 /// Runs a command in the contracts' directory and returns its standard output; panics with all its output if it fails.
 pub fn run(program: &str, arguments: &[&str]) -> String {
+    run_with(program, arguments, &[])
+}
+
+/// The same with environment variables set.
+pub fn run_with(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(directory())
         .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("`{program}` can't be run: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -273,7 +279,7 @@ pub fn compile_verifier(solidity: &str) -> (Bytes, usize) {
             "src/interfaces/IVerifier.sol": { "content": interface },
         },
         "settings": {
-            "evmVersion": "cancun", "viaIR": true,
+            "evmVersion": "cancun",
             "optimizer": { "enabled": true, "runs": 1_000_000 },
             "metadata": { "appendCBOR": false, "bytecodeHash": "none" },
             "outputSelection": {

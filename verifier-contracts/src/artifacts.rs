@@ -1,0 +1,36 @@
+//! The compiled contracts, embedded: nothing here needs Node.js or a compiler.
+
+use alloy::primitives::Bytes;
+
+use crate::generator::Shape;
+
+/// The committed verifier's constraint system: that of the final circuit.
+pub const VERIFIER_SHAPE: Shape =
+    Shape { gate_columns: 12, lookup_columns: 2, constant_columns: 1, batch_places: 2 };
+
+/// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
+pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");
+
+#[allow(missing_docs)]
+mod compiled {
+    alloy::sol!(Verifier, "artifacts/Verifier.json");
+    alloy::sol!(Rollup, "artifacts/Rollup.json");
+}
+
+/// The verifier's creation code, its constructor's arguments not included.
+#[must_use]
+pub fn verifier_creation_code() -> &'static Bytes {
+    &compiled::Verifier::BYTECODE
+}
+
+/// The verifier's code on chain, its immutable values still 0.
+#[must_use]
+pub fn verifier_runtime_code() -> &'static Bytes {
+    &compiled::Verifier::DEPLOYED_BYTECODE
+}
+
+/// The rollup's creation code, its constructor's arguments not included.
+#[must_use]
+pub fn rollup_creation_code() -> &'static Bytes {
+    &compiled::Rollup::BYTECODE
+}
