@@ -4,6 +4,8 @@
 #[cfg(feature = "halo2")]
 pub mod aggregation;
 #[cfg(feature = "halo2")]
+pub mod gadgets;
+#[cfg(feature = "halo2")]
 pub mod halo2;
 pub mod public_inputs;
 pub mod rollup;

@@ -42,10 +42,13 @@ impl From<Var> for Operand {
     }
 }
 
-fn place(trace: &mut Trace, row: usize, column: usize, operand: Operand) -> Var {
-    match operand {
-        Operand::Old(var) => trace.copy(row, column, var),
-        Operand::New(value) => trace.set(row, column, value),
+impl Operand {
+    /// Writes the operand's cell.
+    pub fn place(self, trace: &mut Trace, row: usize, column: usize) -> Var {
+        match self {
+            Self::Old(var) => trace.copy(row, column, var),
+            Self::New(value) => trace.set(row, column, value),
+        }
     }
 }
 
@@ -65,10 +68,10 @@ pub fn equation(
     constants[6] = product.map_or(Fr::ZERO, |(coefficient, _, _)| coefficient);
     constants[7] = constant;
     let row = trace.push(Gate::Arithmetic, &constants);
-    let mut vars: Vec<Var> = terms.iter().enumerate().map(|(i, (_, o))| place(trace, row, i, *o)).collect();
+    let mut vars: Vec<Var> = terms.iter().enumerate().map(|(i, (_, o))| o.place(trace, row, i)).collect();
     if let Some((_, first, second)) = product {
-        vars.push(place(trace, row, FIRST_FACTOR, first));
-        vars.push(place(trace, row, SECOND_FACTOR, second));
+        vars.push(first.place(trace, row, FIRST_FACTOR));
+        vars.push(second.place(trace, row, SECOND_FACTOR));
     }
     vars
 }
@@ -104,9 +107,10 @@ pub fn constant(trace: &mut Trace, value: Fr) -> Var {
     equation(trace, &[(Fr::ONE, Operand::New(value))], None, -value)[0]
 }
 
-/// A new cell constrained to 0 or 1.
-pub fn boolean(trace: &mut Trace, value: bool) -> Var {
-    let bit = Operand::New(Fr::from(u64::from(value)));
+/// A new cell constrained to 0 or 1, the first of its row. The value is a field element so that a forged one
+/// reaches the checker.
+pub fn boolean(trace: &mut Trace, value: Fr) -> Var {
+    let bit = Operand::New(value);
     let cells = equation(trace, &[(-Fr::ONE, bit)], Some((Fr::ONE, bit, bit)), Fr::ZERO);
     trace.link(cells[0], cells[1]);
     trace.link(cells[0], cells[2]);

@@ -14,7 +14,7 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 
-use super::arithmetic::{Operand, equation};
+use super::arithmetic::{Operand, boolean, equation};
 use crate::halo2::columns::{NamedConstraint, Window};
 use crate::halo2::trace::{ADVICE_COLUMNS, Gate, Trace, Var};
 
@@ -45,65 +45,49 @@ fn digits(value: Fr, count: usize) -> Vec<u64> {
 
 /// Constrains `value < 2^bits`. `zero` is a cell constrained to 0.
 ///
-/// A value out of range gives a trace that the checker rejects: the last cell isn't 0.
+/// A value out of range gives a trace that the checker rejects: the chain's end isn't 0 or a bit.
 pub fn check(trace: &mut Trace, value: Var, bits: usize, zero: Var) {
-    debug_assert!((1..=MAX_BITS).contains(&bits));
+    debug_assert!((2..=MAX_BITS).contains(&bits));
     let quarter = Fr::from(4).invert().unwrap_or(Fr::ZERO);
     let count = bits / 2;
     let tail = count % ADVICE_COLUMNS;
-    // With 1 to 4 digits in the last row the value enters at column 0 and the chain stops inside that row;
-    // otherwise it enters late and fills the rows to their ends.
-    let (start, stop) = if (1..5).contains(&tail) {
-        (0, Some(tail))
-    } else {
-        ((ADVICE_COLUMNS - tail) % ADVICE_COLUMNS, None)
-    };
-    let rows = count.div_ceil(ADVICE_COLUMNS);
+    // With 1 to 4 digits in the last row the value enters at column 0 and the chain stops inside that row, zeros
+    // after it; otherwise it enters late and fills its rows to the end.
+    let stops_inside = (1..5).contains(&tail);
+    let start = if stops_inside || tail == 0 { 0 } else { ADVICE_COLUMNS - tail };
     let mut running = value.value;
     let mut pending = digits(value.value, count).into_iter();
-    let mut row = 0;
-    let mut ends: Vec<Var> = Vec::new();
-    for index in 0..rows {
-        row = trace.push(Gate::Range, &[]);
+    let mut end = None;
+    for index in 0..count.div_ceil(ADVICE_COLUMNS) {
+        let row = trace.push(Gate::Range, &[]);
         for column in 0..ADVICE_COLUMNS {
             if index == 0 && column < start {
                 let above = Fr::from(4).pow_vartime([(start - column) as u64]);
                 trace.set(row, column, value.value * above);
-                continue;
-            }
-            let cell = if index == 0 && column == start {
-                trace.copy(row, column, value)
+            } else if end.is_some() {
+                trace.set(row, column, Fr::ZERO);
             } else {
-                trace.set(row, column, running)
-            };
-            if index + 1 == rows && stop == Some(column) {
-                ends.push(cell);
-            }
-            if let Some(digit) = pending.next() {
-                running = (running - Fr::from(digit)) * quarter;
+                let first = index == 0 && column == start;
+                let cell = if first { trace.copy(row, column, value) } else { trace.set(row, column, running) };
+                match pending.next() {
+                    Some(digit) => running = (running - Fr::from(digit)) * quarter,
+                    None => end = Some(cell),
+                }
             }
         }
     }
-    let _ = row;
-    terminate(trace, running, bits, &ends, zero);
-}
-
-/// The row after the chain: its first cell is the rest above the digits, 0, or the top bit.
-fn terminate(trace: &mut Trace, rest: Fr, bits: usize, ends: &[Var], zero: Var) {
-    if bits % 2 == 1 {
-        let bit = Operand::New(rest);
-        // The top bit is the chain's end, so an odd range never stops inside a row: see `check`.
-        let cells = equation(trace, &[(-Fr::ONE, bit)], Some((Fr::ONE, bit, bit)), Fr::ZERO);
-        trace.link(cells[0], cells[1]);
-        trace.link(cells[0], cells[2]);
-        for end in ends {
-            trace.link(*end, cells[0]);
+    let odd = bits % 2 == 1;
+    match end {
+        Some(cell) => {
+            equation(trace, &[(Fr::ONE, Operand::New(Fr::ZERO))], None, Fr::ZERO);
+            let last = if odd { boolean(trace, running) } else { zero };
+            trace.link(cell, last);
         }
-    } else {
-        let end = equation(trace, &[(Fr::ONE, Operand::New(rest))], None, Fr::ZERO)[0];
-        for cell in ends {
-            trace.link(*cell, zero);
+        None if odd => {
+            boolean(trace, running);
         }
-        let _ = end;
+        None => {
+            equation(trace, &[(Fr::ONE, Operand::New(running))], None, Fr::ZERO);
+        }
     }
 }

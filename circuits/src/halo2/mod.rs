@@ -1,11 +1,15 @@
 //! Keys, proofs and what they need, on the halo2 proof system over BN254 with KZG commitments.
 
+pub mod checker;
+pub mod columns;
 pub mod fingerprint;
 mod fixed_base;
 pub mod keys;
+pub mod leaf;
 pub mod prove;
 mod sealed;
 pub mod srs;
+pub mod trace;
 
 use ark_ff::PrimeField as _;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField as _};

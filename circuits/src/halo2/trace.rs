@@ -140,6 +140,12 @@ impl Trace {
         self.gates.len() - 1
     }
 
+    /// Makes an existing row without a gate anchor one.
+    pub fn anchor(&mut self, row: usize, gate: Gate) {
+        debug_assert_eq!(self.gates[row], Gate::None);
+        self.gates[row] = gate;
+    }
+
     /// Writes a cell. A second write to the same cell is kept as a fault that the checker reports.
     pub fn set(&mut self, row: usize, column: usize, value: Fr) -> Var {
         let cell = Cell { row: row as u32, column: column as u8 };

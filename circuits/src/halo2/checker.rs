@@ -1,0 +1,292 @@
+//! Checks a trace against the constraint system: every gate on every row, every copy, every public input.
+//!
+//! Unlike a prover it says what is wrong: the gate, the constraint, the row and what the row is for. [`Index`]
+//! also answers quickly whether one changed cell breaks anything, for tests that change every cell in turn.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{ConstraintSystem, Expression};
+use rayon::prelude::*;
+
+use super::columns::{LeafColumns, configure, selector_of};
+use super::trace::{COPY_COLUMNS, Cell, Gate, Trace};
+
+/// Something that a trace doesn't satisfy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A constraint of a gate isn't 0.
+    Constraint {
+        /// The gate.
+        gate: Gate,
+        /// The constraint's name.
+        constraint: String,
+        /// The anchor row.
+        row: usize,
+        /// What the row is for.
+        label: &'static str,
+    },
+    /// Two linked cells differ.
+    Copy {
+        /// One cell.
+        left: Cell,
+        /// The other.
+        right: Cell,
+        /// What the second cell's row is for.
+        label: &'static str,
+    },
+    /// A cell and its public input differ.
+    PublicInput {
+        /// Position of the public input.
+        index: usize,
+        /// The cell.
+        cell: Cell,
+    },
+    /// A cell was written twice.
+    AssignedTwice {
+        /// The cell.
+        cell: Cell,
+    },
+    /// A copy or a public input names a column that can't be copied.
+    NotCopyable {
+        /// The cell.
+        cell: Cell,
+    },
+    /// The trace has more rows than the circuit.
+    TooManyRows {
+        /// Rows of the trace.
+        rows: usize,
+        /// Rows that the circuit can use.
+        usable: usize,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constraint { gate, constraint, row, label } => {
+                write!(f, "row {row} ({label}): gate {gate:?}, constraint \"{constraint}\"")
+            }
+            Self::Copy { left, right, label } => write!(
+                f,
+                "row {} column {} differs from row {} column {} ({label})",
+                left.row, left.column, right.row, right.column
+            ),
+            Self::PublicInput { index, cell } => {
+                write!(f, "public input {index} differs from row {} column {}", cell.row, cell.column)
+            }
+            Self::AssignedTwice { cell } => {
+                write!(f, "row {} column {} is written twice", cell.row, cell.column)
+            }
+            Self::NotCopyable { cell } => {
+                write!(f, "row {} column {} can't be copied", cell.row, cell.column)
+            }
+            Self::TooManyRows { rows, usable } => write!(f, "{rows} rows, the circuit has {usable}"),
+        }
+    }
+}
+
+/// A gate's constraints, by name, without the selector.
+struct GateConstraints {
+    gate: Gate,
+    constraints: Vec<(String, Expression<Fr>)>,
+}
+
+/// The constraint system, ready to be evaluated on traces.
+pub struct Checker {
+    columns: LeafColumns,
+    gates: HashMap<Gate, GateConstraints>,
+    unusable_rows: usize,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Checker {
+    /// Builds the leaf circuit's constraint system.
+    pub fn new() -> Self {
+        let mut cs = ConstraintSystem::default();
+        let columns = configure(&mut cs);
+        let gates = Gate::ALL
+            .into_iter()
+            .zip(cs.gates())
+            .map(|(gate, source)| {
+                let constraints = source
+                    .polynomials()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, polynomial)| (source.constraint_name(i).to_owned(), polynomial.clone()))
+                    .collect();
+                (gate, GateConstraints { gate, constraints })
+            })
+            .collect();
+        Self { columns, gates, unusable_rows: cs.blinding_factors() + 1 }
+    }
+
+    /// Rows that a circuit of 2^k rows can use.
+    pub fn usable_rows(&self, k: u32) -> usize {
+        (1_usize << k).saturating_sub(self.unusable_rows)
+    }
+
+    /// The first violations of a trace in a circuit of 2^k rows, at most `limit`; empty when it is satisfied.
+    /// `public_inputs` are what the statement says, in order.
+    pub fn check(&self, trace: &Trace, k: u32, public_inputs: &[Fr], limit: usize) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let usable = self.usable_rows(k);
+        if trace.rows() >= usable {
+            violations.push(Violation::TooManyRows { rows: trace.rows(), usable });
+        }
+        violations.extend(trace.assigned_twice().iter().map(|cell| Violation::AssignedTwice { cell: *cell }));
+        for (left, right) in trace.copies() {
+            for cell in [left, right] {
+                if usize::from(cell.column) >= COPY_COLUMNS {
+                    violations.push(Violation::NotCopyable { cell: *cell });
+                }
+            }
+            if value(trace, *left) != value(trace, *right) {
+                let label = trace.label_of(right.row as usize);
+                violations.push(Violation::Copy { left: *left, right: *right, label });
+            }
+        }
+        for (cell, index) in trace.public() {
+            if public_inputs.get(*index) != Some(&value(trace, *cell)) {
+                violations.push(Violation::PublicInput { index: *index, cell: *cell });
+            }
+        }
+        let mut broken: Vec<Violation> = (0..trace.rows())
+            .into_par_iter()
+            .flat_map_iter(|row| self.broken_at(trace, row))
+            .collect();
+        violations.append(&mut broken);
+        violations.truncate(limit);
+        violations
+    }
+
+    fn broken_at(&self, trace: &Trace, row: usize) -> Vec<Violation> {
+        let Some(constraints) = self.gates.get(&trace.gate(row)) else { return Vec::new() };
+        let GateConstraints { gate, constraints } = constraints;
+        constraints
+            .iter()
+            .filter(|(_, polynomial)| !bool::from(self.evaluate(polynomial, trace, row).is_zero()))
+            .map(|(name, _)| Violation::Constraint {
+                gate: *gate,
+                constraint: name.clone(),
+                row,
+                label: trace.label_of(row),
+            })
+            .collect()
+    }
+
+    fn evaluate(&self, polynomial: &Expression<Fr>, trace: &Trace, row: usize) -> Fr {
+        polynomial.evaluate(
+            &|constant| constant,
+            &|_| Fr::ZERO,
+            &|query| self.fixed(trace, query.column_index(), shifted(row, query.rotation().0)),
+            &|query| {
+                let row = shifted(row, query.rotation().0);
+                row.map_or(Fr::ZERO, |row| trace.value(row, query.column_index()))
+            },
+            &|_| Fr::ZERO,
+            &|_| Fr::ZERO,
+            &|value| -value,
+            &|left, right| left + right,
+            &|left, right| left * right,
+            &|value, factor| value * factor,
+        )
+    }
+
+    fn fixed(&self, trace: &Trace, column: usize, row: Option<usize>) -> Fr {
+        let Some(row) = row else { return Fr::ZERO };
+        if let Some(constant) = self.columns.constants.iter().position(|c| c.index() == column) {
+            return trace.constant(row, constant);
+        }
+        let selector = self.columns.selectors.iter().position(|c| c.index() == column);
+        match selector_of(trace.gate(row)) {
+            Some((of_gate, value)) if selector == Some(of_gate) => Fr::from(value),
+            _ => Fr::ZERO,
+        }
+    }
+}
+
+fn shifted(row: usize, rotation: i32) -> Option<usize> {
+    usize::try_from(i64::try_from(row).ok()? + i64::from(rotation)).ok()
+}
+
+fn value(trace: &Trace, cell: Cell) -> Fr {
+    trace.value(cell.row as usize, usize::from(cell.column))
+}
+
+/// For each cell, the constraints and copies that it appears in.
+pub struct Index<'c> {
+    checker: &'c Checker,
+    /// By gate and advice column: the constraints that read it, with the rotation.
+    readers: HashMap<(Gate, usize), Vec<(usize, i32)>>,
+    linked: Vec<u16>,
+}
+
+impl<'c> Index<'c> {
+    /// Indexes a trace's shape.
+    pub fn new(checker: &'c Checker, trace: &Trace) -> Self {
+        let mut readers: HashMap<(Gate, usize), Vec<(usize, i32)>> = HashMap::new();
+        for (gate, constraints) in &checker.gates {
+            for (index, (_, polynomial)) in constraints.constraints.iter().enumerate() {
+                for (column, rotation) in queries(polynomial) {
+                    readers.entry((*gate, column)).or_default().push((index, rotation));
+                }
+            }
+        }
+        let mut linked = vec![0_u16; trace.rows()];
+        let copied = trace.copies().iter().filter(|(l, r)| l != r).flat_map(|(l, r)| [*l, *r]);
+        for cell in copied.chain(trace.public().iter().map(|(cell, _)| *cell)) {
+            linked[cell.row as usize] |= 1 << cell.column;
+        }
+        Self { checker, readers, linked }
+    }
+
+    /// Whether a changed value in one cell of a satisfied trace breaks a constraint, a copy or a public input.
+    /// `trace` holds the changed value.
+    pub fn is_caught(&self, trace: &Trace, row: usize, column: usize) -> bool {
+        if self.linked[row] & (1 << column) != 0 {
+            return true;
+        }
+        let first = row.saturating_sub(2);
+        (first..=row + 2).any(|anchor| {
+            let gate = trace.gate(anchor);
+            let Some(readers) = self.readers.get(&(gate, column)) else { return false };
+            let constraints = self.checker.gates.get(&gate);
+            readers.iter().any(|(index, rotation)| {
+                shifted(anchor, *rotation) == Some(row)
+                    && constraints.and_then(|c| c.constraints.get(*index)).is_some_and(|(_, polynomial)| {
+                        !bool::from(self.checker.evaluate(polynomial, trace, anchor).is_zero())
+                    })
+            })
+        })
+    }
+}
+
+/// Advice cells that an expression reads, as (column, rotation), each once.
+fn queries(polynomial: &Expression<Fr>) -> Vec<(usize, i32)> {
+    let merge = |mut left: Vec<(usize, i32)>, right: Vec<(usize, i32)>| {
+        left.extend(right);
+        left.sort_unstable();
+        left.dedup();
+        left
+    };
+    polynomial.evaluate(
+        &|_| Vec::new(),
+        &|_| Vec::new(),
+        &|_| Vec::new(),
+        &|query| vec![(query.column_index(), query.rotation().0)],
+        &|_| Vec::new(),
+        &|_| Vec::new(),
+        &|value| value,
+        &merge,
+        &merge,
+        &|value, _| value,
+    )
+}

@@ -1,0 +1,142 @@
+//! The leaf circuit: one chunk of a batch.
+//!
+//! Two parts with a narrow seam: [`transfer`] and [`fees`] say what happens to accounts, as (index, before,
+//! after); [`access`] proves such a change between two roots. [`chunk`] joins them, absorbs the published words
+//! and exposes the public inputs. Everything is written into a [`Trace`] first.
+
+pub mod access;
+pub mod chunk;
+pub mod fees;
+pub mod transfer;
+pub mod values;
+
+use halo2_proofs::circuit::{Cell as ProofCell, Layouter, SimpleFloorPlanner, Value};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
+use serde::{Deserialize, Serialize};
+
+use super::columns::{LeafColumns, configure, selector_of};
+use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+use crate::witness::ChunkWitness;
+use values::ChunkValues;
+
+/// How much a leaf circuit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub struct SizeClass {
+    /// The class's name.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// The circuit has 2^k rows.
+    pub k: u32,
+    /// Transactions in a chunk, at most.
+    pub transactions: usize,
+}
+
+impl SizeClass {
+    /// For tests and trials.
+    pub const SMALL: Self = Self { name: "small", k: 14, transactions: 4 };
+    /// For short batches and low latency.
+    pub const MEDIUM: Self = Self { name: "medium", k: 16, transactions: 30 };
+    /// For throughput.
+    pub const LARGE: Self = Self { name: "large", k: 18, transactions: 128 };
+    /// Every class.
+    pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
+
+    /// The class of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name == name)
+    }
+}
+
+/// The leaf circuit with a chunk's trace.
+#[derive(Clone)]
+pub struct LeafCircuit {
+    class: SizeClass,
+    trace: Trace,
+}
+
+impl LeafCircuit {
+    /// The circuit of a chunk. The chunk must not have more transactions than the class holds; whether it is
+    /// valid is for the checker to say.
+    pub fn new(class: SizeClass, witness: &ChunkWitness) -> Self {
+        Self::from_trace(class, chunk::trace(class, &ChunkValues::new(witness, class.transactions)))
+    }
+
+    /// The circuit of a trace.
+    pub fn from_trace(class: SizeClass, trace: Trace) -> Self {
+        Self { class, trace }
+    }
+
+    /// A circuit of this class for making keys: only its shape matters.
+    pub fn keygen(class: SizeClass) -> Self {
+        Self::new(class, &ChunkWitness::empty(Default::default(), 1, 0))
+    }
+
+    /// The size class.
+    pub fn class(&self) -> SizeClass {
+        self.class
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+fn in_proof(cell: Cell, columns: &LeafColumns) -> ProofCell {
+    let column: Column<Any> = columns.advice[usize::from(cell.column)].into();
+    ProofCell { row_offset: cell.row as usize, column }
+}
+
+impl Circuit<Fr> for LeafCircuit {
+    type Config = LeafColumns;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = SizeClass;
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn params(&self) -> SizeClass {
+        self.class
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> LeafColumns {
+        configure(meta)
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: SizeClass) -> LeafColumns {
+        configure(meta)
+    }
+
+    fn synthesize(&self, columns: LeafColumns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        let trace = &self.trace;
+        layouter.assign_region(
+            || "leaf",
+            |mut region| {
+                for row in 0..trace.rows() {
+                    for column in 0..ADVICE_COLUMNS {
+                        if trace.is_assigned(row, column) {
+                            let value = Value::known(trace.value(row, column));
+                            region.assign_advice(columns.advice[column], row, value);
+                        }
+                    }
+                    for column in 0..CONSTANT_COLUMNS {
+                        region.assign_fixed(columns.constants[column], row, trace.constant(row, column));
+                    }
+                    if let Some((column, value)) = selector_of(trace.gate(row)) {
+                        region.assign_fixed(columns.selectors[column], row, Fr::from(value));
+                    }
+                }
+                for (left, right) in trace.copies() {
+                    region.constrain_equal(in_proof(*left, &columns), in_proof(*right, &columns));
+                }
+                Ok(())
+            },
+        )?;
+        for (cell, index) in trace.public() {
+            layouter.constrain_instance(in_proof(*cell, &columns), columns.instance, *index);
+        }
+        Ok(())
+    }
+}
