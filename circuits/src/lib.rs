@@ -7,6 +7,11 @@ pub mod aggregation;
 pub mod gadgets;
 #[cfg(feature = "halo2")]
 pub mod halo2;
+#[cfg(feature = "halo2")]
+mod key_set;
 pub mod public_inputs;
 pub mod rollup;
 pub mod witness;
+
+#[cfg(feature = "halo2")]
+pub use key_set::KeySet;

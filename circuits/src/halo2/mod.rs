@@ -7,7 +7,7 @@ mod fixed_base;
 pub mod keys;
 pub mod leaf;
 pub mod prove;
-mod sealed;
+pub(crate) mod sealed;
 pub mod srs;
 pub mod trace;
 

@@ -46,6 +46,17 @@ pub enum ProveError {
     /// Keys were missing or unfit.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A chunk has more transactions than the circuit holds.
+    #[error("{actual} transactions in a chunk of at most {max}")]
+    ChunkTooLarge {
+        /// Transactions that the size class holds.
+        max: usize,
+        /// Transactions of the chunk.
+        actual: usize,
+    },
+    /// The witness doesn't satisfy the circuit.
+    #[error("the witness doesn't satisfy the circuit: {0}")]
+    Witness(super::leaf::Violations),
     /// The proving library gave up.
     #[error("the proof could not be made: {0}")]
     Circuit(#[from] plonk::Error),

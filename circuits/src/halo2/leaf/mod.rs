@@ -7,6 +7,7 @@
 pub mod access;
 pub mod chunk;
 pub mod fees;
+mod proof;
 pub mod transfer;
 pub mod values;
 
@@ -19,6 +20,8 @@ use super::columns::{LeafColumns, configure, selector_of};
 use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
 use crate::witness::ChunkWitness;
 use values::ChunkValues;
+
+pub use proof::{LeafKeys, Violations, check_leaf, prove_leaf, verify_leaf};
 
 /// How much a leaf circuit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
