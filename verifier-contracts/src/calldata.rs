@@ -10,7 +10,9 @@ use crate::bindings::{IRollup, IVerifier};
 /// The call that settles a run of batches.
 #[must_use]
 pub fn settle(batches: &[IRollup::Batch], proof: &[u8]) -> Bytes {
-    IRollup::settleCall { batches: batches.to_vec(), proof: Bytes::copy_from_slice(proof) }.abi_encode().into()
+    IRollup::settleCall { batches: batches.to_vec(), proof: Bytes::copy_from_slice(proof) }
+        .abi_encode()
+        .into()
 }
 
 /// The call that checks a proof against public inputs, five for each batch place.

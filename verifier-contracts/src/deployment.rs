@@ -43,7 +43,9 @@ pub struct Deployment {
 #[derive(Debug, Error)]
 pub enum DeploymentError {
     /// The verifier was generated for another constraint system than the embedded code.
-    #[error("the embedded verifier is for {VERIFIER_SHAPE:?}, the verifying key for another constraint system")]
+    #[error(
+        "the embedded verifier is for {VERIFIER_SHAPE:?}, the verifying key for another constraint system"
+    )]
     OtherConstraintSystem,
     /// The verifying key is too long for a contract's code.
     #[error("the verifying key has {actual} bytes, a contract's code can have {maximum}")]

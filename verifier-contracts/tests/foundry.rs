@@ -1,6 +1,8 @@
 //! The committed Solidity side: generated source, compiled artifacts and fixtures are what the sources give, and the
 //! Foundry tests pass. `BLESS=1` writes the committed files anew. Needs Node.js with npm.
 
+#![allow(clippy::panic)]
+
 mod common;
 
 use std::{
@@ -10,7 +12,9 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256, keccak256};
-use common::{CircuitShape, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with, to_u256};
+use common::{
+    CircuitShape, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with, to_u256,
+};
 use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1Affine},
@@ -122,7 +126,8 @@ fn fixture(circuit: &SmallCircuit) -> String {
     let domain_element = common::to_fr(domain).expect("248 bits");
     let places = VERIFIER_SHAPE.batch_places;
 
-    let first = Run { number: 1, timestamp: 1_700_000_000, state_in: Fr::from(GENESIS_STATE), batches: places };
+    let first =
+        Run { number: 1, timestamp: 1_700_000_000, state_in: Fr::from(GENESIS_STATE), batches: places };
     let (values, first_batches) = run_of_batches(&first, domain_element);
     let first_proof = circuit.prove(&values, 1);
     let g = circuit.params.get_g();

@@ -1,34 +1,41 @@
 //! Generated verifiers in a real EVM, against snark-verifier's own verdict.
 
+#![allow(clippy::panic)]
+
 mod common;
 
 use alloy::{
-    primitives::{Address, Bytes, keccak256},
-    sol_types::{SolCall, SolValue},
+    primitives::{Address, B256, Bytes, U256, keccak256},
+    sol_types::{SolCall, SolInterface, SolValue},
 };
-use common::{CircuitShape, Proof, SmallCircuit, compile_verifier};
-use halo2_proofs::halo2curves::bn256::Fr;
+use common::{CircuitShape, Proof, SmallCircuit, compile_verifier, to_fr, to_u256};
+use halo2_base::{gates::circuit::BaseCircuitParams, gates::circuit::builder::BaseCircuitBuilder};
+use halo2_proofs::{
+    halo2curves::bn256::{Bn256, Fr},
+    plonk::keygen_vk,
+    poly::kzg::commitment::ParamsKZG,
+};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{RngCore, SeedableRng},
+};
 use tenon_contracts::{
-    bindings::IVerifier,
+    artifacts::VERIFIER_SHAPE,
+    bindings::{IRollup, IVerifier},
+    calldata,
+    deployment::{Deployment, MAX_CODE_SIZE, verifying_key_init_code},
     evm::{EvmError, LOCAL_CHAIN_ID, LocalChain, Receipt},
+    generator::{GeneratorError, SrsOrigin, generate},
 };
 
 const DEPLOYER: Address = Address::repeat_byte(0x11);
-/// EIP-170.
-const MAX_CODE_SIZE: usize = 24_576;
+const NOW: u64 = 1_700_000_000;
+const MAX_SETTLE_GAS: u64 = 800_000;
 
+/// A verifier on a chain, and its proof calls.
 struct Deployed {
     chain: LocalChain,
     verifier: Address,
-}
-
-/// Code that puts the given runtime code on the chain.
-fn deploy_data(chain: &mut LocalChain, runtime: &[u8]) -> Address {
-    let mut code = vec![0x61];
-    code.extend(u16::try_from(runtime.len()).expect("length").to_be_bytes());
-    code.extend([0x80, 0x60, 0x0a, 0x3d, 0x39, 0x3d, 0xf3]);
-    code.extend(runtime);
-    chain.transact(DEPLOYER, None, code.into()).expect("deployed").created.expect("address")
 }
 
 impl Deployed {
@@ -36,39 +43,283 @@ impl Deployed {
         let generated = circuit.generate();
         let (creation, size) = compile_verifier(&generated.solidity);
         println!("{:?}: {size} bytes of code, {} of key", circuit.shape, generated.verifying_key.len());
-        assert!(size < MAX_CODE_SIZE, "{size} bytes");
-        let mut chain = LocalChain::new(LOCAL_CHAIN_ID, 1_700_000_000);
-        let key = deploy_data(&mut chain, &generated.verifying_key);
-        let arguments = (key, keccak256(&generated.verifying_key)).abi_encode();
-        let creation: Vec<u8> = creation.iter().copied().chain(arguments).collect();
-        let verifier =
-            chain.transact(DEPLOYER, None, creation.into()).expect("deployed").created.expect("address");
+        assert!(size <= MAX_CODE_SIZE, "{size} bytes");
+        assert_eq!(generated.verifying_key.len(), generated.shape.verifying_key_length());
+        let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
+        let key = verifying_key_init_code(&generated.verifying_key).expect("short enough");
+        let key = create(&mut chain, key);
+        let arguments = (key, keccak256(&generated.verifying_key)).abi_encode_params();
+        let verifier = create(&mut chain, [creation.as_ref(), &arguments].concat().into());
         Self { chain, verifier }
     }
 
     fn verify(&self, proof: &Proof) -> Result<Receipt, EvmError> {
-        let call = IVerifier::verifyCall {
-            publicInputs: proof.public_inputs.clone(),
-            proof: Bytes::copy_from_slice(&proof.proof),
-        };
-        let receipt = self.chain.call(DEPLOYER, self.verifier, call.abi_encode().into())?;
+        let call = calldata::verify(&proof.public_inputs, &proof.proof);
+        let receipt = self.chain.call(DEPLOYER, self.verifier, call)?;
         assert!(IVerifier::verifyCall::abi_decode_returns(&receipt.output).expect("a bool"));
         Ok(receipt)
     }
+
+    /// The contract accepts, or refuses with one of its errors.
+    fn accepts(&self, proof: &Proof) -> bool {
+        match self.verify(proof) {
+            Ok(_) => true,
+            Err(EvmError::Reverted { data, .. }) => {
+                IVerifier::IVerifierErrors::abi_decode(&data).expect("an error of the verifier");
+                false
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn create(chain: &mut LocalChain, init_code: Bytes) -> Address {
+    chain.transact(DEPLOYER, None, init_code).expect("created").created.expect("an address")
 }
 
 fn values(count: usize) -> Vec<Fr> {
-    (0..count as u64).map(|i| Fr::from(1000 + i)).collect()
+    (0..count as u64).map(|i| Fr::from(0x1234_5678_9abc + i).square()).collect()
+}
+
+fn shape(
+    k: u32,
+    gate_columns: usize,
+    lookup_columns: usize,
+    constant_columns: usize,
+    batch_places: usize,
+) -> CircuitShape {
+    CircuitShape { k, gate_columns, lookup_columns, constant_columns, batch_places }
+}
+
+/// Contract and snark-verifier agree on a proof with any one word changed, in several ways.
+fn check_mutations(circuit: &SmallCircuit, deployed: &Deployed, proof: &Proof, step: usize) {
+    let mut random = ChaCha20Rng::seed_from_u64(99);
+    let order = to_u256(&-Fr::one()) + U256::from(1);
+    let check = |changed: &Proof, what: &dyn Fn() -> String| {
+        assert!(!circuit.accepts(changed), "snark-verifier accepts {}", what());
+        assert!(!deployed.accepts(changed), "the contract accepts {}", what());
+    };
+    for offset in (0..proof.proof.len()).step_by(32 * step) {
+        let word = U256::from_be_slice(&proof.proof[offset..offset + 32]);
+        let flipped = word ^ (U256::from(1) << (random.next_u32() % 256));
+        let mut noise = [0; 32];
+        random.fill_bytes(&mut noise);
+        let replacements =
+            [flipped, word ^ U256::from(1), word.wrapping_add(order), U256::ZERO, U256::from_be_bytes(noise)];
+        for replacement in replacements {
+            let mut changed = proof.clone();
+            changed.proof[offset..offset + 32].copy_from_slice(&replacement.to_be_bytes::<32>());
+            if changed.proof != proof.proof {
+                check(&changed, &|| format!("byte {offset} replaced by {replacement:#x}"));
+            }
+        }
+    }
+    for index in 0..proof.public_inputs.len() {
+        for change in [U256::from(1), order] {
+            let mut changed = proof.clone();
+            changed.public_inputs[index] = changed.public_inputs[index].wrapping_add(change);
+            check(&changed, &|| format!("public input {index} plus {change:#x}"));
+        }
+    }
+    let mut truncated = proof.clone();
+    truncated.proof.truncate(proof.proof.len() - 32);
+    check(&truncated, &|| "a truncated proof".to_owned());
+    let mut padded = proof.clone();
+    padded.proof.extend([0; 32]);
+    check(&padded, &|| "a padded proof".to_owned());
 }
 
 #[test]
-fn accepts_what_snark_verifier_accepts() {
-    let shape =
-        CircuitShape { k: 10, gate_columns: 12, lookup_columns: 2, constant_columns: 1, batch_places: 2 };
-    let circuit = SmallCircuit::new(shape);
-    let proof = circuit.prove(&values(10), 1);
+fn agrees_with_snark_verifier_on_the_final_shape() {
+    let circuit = SmallCircuit::new(shape(
+        10,
+        VERIFIER_SHAPE.gate_columns,
+        VERIFIER_SHAPE.lookup_columns,
+        VERIFIER_SHAPE.constant_columns,
+        VERIFIER_SHAPE.batch_places,
+    ));
+    let proof = circuit.prove(&values(VERIFIER_SHAPE.public_inputs()), 1);
     assert!(circuit.accepts(&proof));
     let deployed = Deployed::new(&circuit);
     let receipt = deployed.verify(&proof).expect("accepted");
     println!("{} gas, {} bytes of proof", receipt.gas_used, proof.proof.len());
+    assert_eq!(proof.proof.len(), VERIFIER_SHAPE.proof_length());
+    check_mutations(&circuit, &deployed, &proof, 1);
+}
+
+#[test]
+fn agrees_with_snark_verifier_on_other_shapes() {
+    // Even and odd numbers of permutation columns, with and without columns of constants.
+    let shapes = [shape(9, 2, 1, 1, 1), shape(11, 3, 1, 1, 2), shape(8, 4, 3, 2, 3), shape(9, 7, 2, 1, 4)];
+    for (seed, shape) in shapes.into_iter().enumerate() {
+        let circuit = SmallCircuit::new(shape);
+        let proof = circuit.prove(&values(5 * shape.batch_places), seed as u64);
+        assert!(circuit.accepts(&proof), "{shape:?}");
+        let deployed = Deployed::new(&circuit);
+        assert!(deployed.accepts(&proof), "{shape:?}");
+        check_mutations(&circuit, &deployed, &proof, 5);
+    }
+}
+
+#[test]
+fn another_circuit_size_or_set_up_changes_only_the_data() {
+    let small = SmallCircuit::new(shape(8, 3, 1, 1, 1)).generate();
+    let circuit = SmallCircuit::new(shape(10, 3, 1, 1, 1));
+    let large = circuit.generate();
+    assert_eq!(small.solidity, large.solidity);
+    assert_ne!(small.verifying_key, large.verifying_key);
+    let params = ParamsKZG::<Bn256>::setup(10, ChaCha20Rng::seed_from_u64(8));
+    let imported = generate(circuit.key.get_vk(), &params, SrsOrigin::Imported, 1).expect("supported");
+    assert_eq!(imported.solidity, large.solidity);
+    assert_ne!(imported.verifying_key, large.verifying_key);
+}
+
+/// The accumulator's pairing is checked on its own, not only as part of a sum.
+#[test]
+fn refuses_accumulators_that_fail_their_pairing() {
+    use halo2_proofs::{halo2curves::group::Curve, poly::commitment::ParamsProver};
+    let circuit = SmallCircuit::new(shape(9, 2, 1, 1, 1));
+    let deployed = Deployed::new(&circuit);
+    let g = circuit.params.get_g();
+    for (left, right) in [(3, 4), (4, 3)] {
+        let accumulator = [(g[1] * Fr::from(left)).to_affine(), (g[0] * Fr::from(right)).to_affine()];
+        let proof = circuit.prove_with_accumulator(&values(5), accumulator, left);
+        assert!(!circuit.accepts(&proof));
+        assert!(!deployed.accepts(&proof));
+    }
+}
+
+fn verifying_key_of(params: BaseCircuitParams, instances: usize) -> Result<(), GeneratorError> {
+    let k = params.k as u32;
+    let mut builder = BaseCircuitBuilder::<Fr>::new(false).use_params(params);
+    let range = builder.range_chip();
+    let context = builder.main(0);
+    let exposed = context.assign_witnesses((0..instances as u64).map(Fr::from));
+    halo2_base::gates::RangeInstructions::range_check(&range, context, exposed[0], 4);
+    if let Some(column) = builder.assigned_instances.first_mut() {
+        *column = exposed;
+    }
+    let setup = ParamsKZG::<Bn256>::setup(k, ChaCha20Rng::seed_from_u64(7));
+    let vk = keygen_vk(&setup, &builder).expect("verifying key");
+    generate(&vk, &setup, SrsOrigin::Development, 1).map(|_| ())
+}
+
+#[test]
+fn refuses_other_constraint_systems() {
+    let supported = shape(8, 2, 1, 1, 1).params();
+    verifying_key_of(supported.clone(), 17).expect("supported");
+    // One gate column carries the lookups itself.
+    let one_column = BaseCircuitParams { num_advice_per_phase: vec![1], ..supported.clone() };
+    let error = verifying_key_of(one_column, 17).expect_err("one column");
+    assert!(
+        matches!(
+            error,
+            GeneratorError::Unsupported { what: "gate columns" | "degree" | "queries of fixed columns", .. }
+        ),
+        "{error}"
+    );
+    let two_instances = BaseCircuitParams { num_instance_columns: 2, ..supported };
+    let error = verifying_key_of(two_instances, 17).expect_err("two instance columns");
+    assert!(
+        matches!(error, GeneratorError::Unsupported { what: "number of instance columns", .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn refuses_mismatched_arguments() {
+    let circuit = SmallCircuit::new(shape(8, 2, 1, 1, 1));
+    let vk = circuit.key.get_vk();
+    let other = ParamsKZG::<Bn256>::setup(9, ChaCha20Rng::seed_from_u64(7));
+    let error = generate(vk, &other, SrsOrigin::Development, 1).expect_err("size");
+    assert!(matches!(error, GeneratorError::SizeMismatch { key: 8, params: 9 }), "{error}");
+    for places in [0, 17] {
+        let error = generate(vk, &circuit.params, SrsOrigin::Development, places).expect_err("places");
+        assert!(matches!(error, GeneratorError::BatchPlaces { .. }), "{error}");
+    }
+}
+
+/// From the plan of a deployment to settled batches, with the embedded code.
+#[test]
+fn deploys_and_settles() {
+    let circuit = SmallCircuit::new(shape(
+        10,
+        VERIFIER_SHAPE.gate_columns,
+        VERIFIER_SHAPE.lookup_columns,
+        VERIFIER_SHAPE.constant_columns,
+        VERIFIER_SHAPE.batch_places,
+    ));
+    let genesis = U256::from(42);
+    let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
+    let plan = Deployment::plan(DEPLOYER, chain.nonce(DEPLOYER), &circuit.generate(), genesis).expect("plan");
+    for creation in plan.creations() {
+        assert_eq!(create(&mut chain, creation.init_code.clone()), creation.address, "{}", creation.name);
+    }
+    let rollup = plan.rollup.address;
+    let read = |chain: &LocalChain, call: Vec<u8>| {
+        let output = chain.call(DEPLOYER, rollup, call.into()).expect("answered").output;
+        U256::from_be_slice(&output)
+    };
+    let domain = plan.domain(LOCAL_CHAIN_ID);
+    assert_eq!(read(&chain, IRollup::domainCall {}.abi_encode()), domain);
+    assert_eq!(read(&chain, IRollup::stateCall {}.abi_encode()), genesis);
+
+    let mut state = genesis;
+    let mut number = 0_u64;
+    for run in [VERIFIER_SHAPE.batch_places, 1] {
+        let mut inputs = vec![Fr::zero(); VERIFIER_SHAPE.public_inputs()];
+        let mut batches = Vec::new();
+        for place in inputs.chunks_mut(5).take(run) {
+            number += 1;
+            let timestamp = u32::try_from(NOW).expect("32 bits");
+            let word = |tag: u8| U256::from_be_bytes(keccak256([tag, number as u8]).0) >> 3;
+            let batch = IRollup::Batch { number, timestamp, state: word(1), commit: word(2) };
+            let header = U256::from(number) | U256::from(timestamp) << 64;
+            let values = [domain, header, state, batch.state, batch.commit];
+            place.copy_from_slice(&values.map(|value| to_fr(value).expect("in range")));
+            state = batch.state;
+            batches.push(batch);
+        }
+        let proof = circuit.prove(&inputs, number);
+        let settle = calldata::settle(&batches, &proof.proof);
+        let receipt = chain.transact(DEPLOYER, Some(rollup), settle.clone()).expect("settled");
+        println!("settled {run} of {} batches: {} gas", VERIFIER_SHAPE.batch_places, receipt.gas_used);
+        assert!(receipt.gas_used <= MAX_SETTLE_GAS, "{} gas", receipt.gas_used);
+        assert_eq!(receipt.logs.len(), run);
+        assert_eq!(read(&chain, IRollup::stateCall {}.abi_encode()), state);
+        assert_eq!(read(&chain, IRollup::lastBatchCall {}.abi_encode()), U256::from(number));
+
+        let error = chain.transact(DEPLOYER, Some(rollup), settle).expect_err("a replay");
+        let EvmError::Reverted { data, .. } = error else { panic!("{error}") };
+        assert!(
+            calldata::describe_error(&data).contains("BatchNumber"),
+            "{}",
+            calldata::describe_error(&data)
+        );
+    }
+}
+
+#[test]
+fn refuses_a_development_set_up_on_a_public_chain() {
+    let circuit = SmallCircuit::new(shape(
+        10,
+        VERIFIER_SHAPE.gate_columns,
+        VERIFIER_SHAPE.lookup_columns,
+        VERIFIER_SHAPE.constant_columns,
+        VERIFIER_SHAPE.batch_places,
+    ));
+    let plan = Deployment::plan(DEPLOYER, 0, &circuit.generate(), U256::ZERO).expect("plan");
+    let mut chain = LocalChain::new(1, NOW);
+    create(&mut chain, plan.verifying_key.init_code.clone());
+    let error = chain.transact(DEPLOYER, None, plan.verifier.init_code.clone()).expect_err("mainnet");
+    let EvmError::Reverted { data, .. } = error else { panic!("{error}") };
+    assert!(calldata::describe_error(&data).contains("DevelopmentSrs"));
+    let other = SmallCircuit::new(shape(8, 2, 1, 1, 1)).generate();
+    Deployment::plan(DEPLOYER, 0, &other, U256::ZERO).expect_err("another constraint system");
+}
+
+#[test]
+fn describes_unknown_errors_in_hexadecimal() {
+    assert_eq!(calldata::describe_error(&[0xab, 0xcd]), "0xabcd");
+    assert_eq!(calldata::describe_error(B256::repeat_byte(1).as_slice()), format!("0x{}", "01".repeat(32)));
 }

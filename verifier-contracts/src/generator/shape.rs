@@ -90,12 +90,7 @@ impl Shape {
     pub fn proof_evaluations(&self) -> usize {
         let advice = 4 * self.gate_columns + self.lookup_columns;
         let products = 3 * self.permutation_products() - 1;
-        advice
-            + self.fixed_columns()
-            + 1
-            + self.permutation_columns()
-            + products
-            + 5 * self.lookup_columns
+        advice + self.fixed_columns() + 1 + self.permutation_columns() + products + 5 * self.lookup_columns
     }
 
     /// Length in bytes of a proof as the contract takes it, accumulator first.
@@ -113,8 +108,8 @@ impl Shape {
     /// Names the shape and the verifying key's layout; stands at the start of every verifying key.
     #[must_use]
     pub fn digest(&self) -> B256 {
-        let counts =
-            [self.gate_columns, self.lookup_columns, self.constant_columns, self.batch_places].map(|n| n as u64);
+        let counts = [self.gate_columns, self.lookup_columns, self.constant_columns, self.batch_places]
+            .map(|n| n as u64);
         let mut bytes = b"tenon.v1.verifier".to_vec();
         bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
         keccak256(bytes)
@@ -127,7 +122,11 @@ impl Shape {
         }
         require("number of instance columns", 1, cs.num_instance_columns())?;
         require("number of challenges", 0, cs.num_challenges())?;
-        require("phase of the last advice column", 0, cs.advice_column_phase().into_iter().max().unwrap_or(0))?;
+        require(
+            "phase of the last advice column",
+            0,
+            cs.advice_column_phase().into_iter().max().unwrap_or(0),
+        )?;
         require("degree", DEGREE, cs.degree())?;
         require("blinding rows", BLINDING_ROWS, cs.blinding_factors())?;
 
@@ -189,12 +188,10 @@ impl Shape {
 
     fn check_lookups(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
         for (index, lookup) in cs.lookups().iter().enumerate() {
-            let inputs =
-                lookup.input_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
+            let inputs = lookup.input_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
             let expected = Polynomial::from([(vec![Cell::Advice(self.gate_columns + index, 0)], Fr::one())]);
             require("input of a lookup", vec![expected], inputs)?;
-            let tables =
-                lookup.table_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
+            let tables = lookup.table_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
             let expected = Polynomial::from([(vec![Cell::Fixed(0, 0)], Fr::one())]);
             require("table of a lookup", vec![expected], tables)?;
         }

@@ -11,7 +11,10 @@ use std::{
 use alloy::primitives::{Bytes, U256};
 use halo2_base::{
     QuantumCell,
-    gates::{GateInstructions, RangeInstructions, circuit::{BaseCircuitParams, builder::BaseCircuitBuilder}},
+    gates::{
+        GateInstructions, RangeInstructions,
+        circuit::{BaseCircuitParams, builder::BaseCircuitBuilder},
+    },
 };
 use halo2_proofs::{
     halo2curves::{
@@ -34,7 +37,10 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use snark_verifier::{
     loader::native::NativeLoader,
     pcs::kzg::{Bdfg21, KzgAs, KzgDecidingKey, LimbsEncoding},
-    system::halo2::{Config, compile, transcript::evm::{ChallengeEvm, EvmTranscript}},
+    system::halo2::{
+        Config, compile,
+        transcript::evm::{ChallengeEvm, EvmTranscript},
+    },
     verifier::{
         SnarkVerifier,
         plonk::{PlonkProtocol, PlonkVerifier},
@@ -188,8 +194,8 @@ fn build(mut builder: BaseCircuitBuilder<Fr>, values: &[Fr]) -> BaseCircuitBuild
     while context.advice.len() < cells {
         let next = QuantumCell::Witness(Fr::from(count));
         last = range.gate().mul_add(context, last, QuantumCell::Constant(Fr::from(3)), next);
-        if count % 16 == 0 {
-            let small = context.load_witness(Fr::from(count % 200));
+        if count.is_multiple_of(16) {
+            let small = context.load_witness(Fr::from(count % 100));
             range.range_check(context, small, params.lookup_bits.expect("lookup bits"));
         }
         count += 1;
