@@ -11,6 +11,12 @@ pub const VERIFIER_SHAPE: Shape =
 /// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
 pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");
 
+/// The verifier's ABI and code, as JSON (`abi`, `bytecode`, `deployedBytecode`).
+pub const VERIFIER_JSON: &str = include_str!("../artifacts/Verifier.json");
+
+/// The rollup's ABI and code, in the same form.
+pub const ROLLUP_JSON: &str = include_str!("../artifacts/Rollup.json");
+
 #[allow(missing_docs)]
 mod compiled {
     alloy::sol!(Verifier, "artifacts/Verifier.json");
@@ -33,4 +39,10 @@ pub fn verifier_runtime_code() -> &'static Bytes {
 #[must_use]
 pub fn rollup_creation_code() -> &'static Bytes {
     &compiled::Rollup::BYTECODE
+}
+
+/// The rollup's code on chain, its immutable values still 0.
+#[must_use]
+pub fn rollup_runtime_code() -> &'static Bytes {
+    &compiled::Rollup::DEPLOYED_BYTECODE
 }

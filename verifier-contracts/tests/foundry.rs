@@ -71,6 +71,7 @@ fn final_circuit_but_small() -> SmallCircuit {
         lookup_columns: VERIFIER_SHAPE.lookup_columns,
         constant_columns: VERIFIER_SHAPE.constant_columns,
         batch_places: VERIFIER_SHAPE.batch_places,
+        empty_columns: 0,
     })
 }
 

@@ -20,7 +20,7 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use tenon_contracts::{
-    artifacts::VERIFIER_SHAPE,
+    artifacts::{self, VERIFIER_SHAPE},
     bindings::{IRollup, IVerifier},
     calldata,
     deployment::{Deployment, MAX_CODE_SIZE, verifying_key_init_code},
@@ -88,7 +88,7 @@ fn shape(
     constant_columns: usize,
     batch_places: usize,
 ) -> CircuitShape {
-    CircuitShape { k, gate_columns, lookup_columns, constant_columns, batch_places }
+    CircuitShape { k, gate_columns, lookup_columns, constant_columns, batch_places, empty_columns: 0 }
 }
 
 /// Contract and snark-verifier agree on a proof with any one word changed, in several ways.
@@ -159,6 +159,16 @@ fn agrees_with_snark_verifier_on_other_shapes() {
         assert!(deployed.accepts(&proof), "{shape:?}");
         check_mutations(&circuit, &deployed, &proof, 5);
     }
+}
+
+#[test]
+fn accepts_circuits_with_empty_columns() {
+    let circuit = SmallCircuit::new(CircuitShape { empty_columns: 2, ..shape(9, 5, 2, 1, 1) });
+    let proof = circuit.prove(&values(5), 5);
+    assert!(circuit.accepts(&proof));
+    let deployed = Deployed::new(&circuit);
+    assert!(deployed.accepts(&proof));
+    check_mutations(&circuit, &deployed, &proof, 7);
 }
 
 #[test]
@@ -296,6 +306,13 @@ fn deploys_and_settles() {
             "{}",
             calldata::describe_error(&data)
         );
+    }
+}
+
+#[test]
+fn embedded_code_fits_into_a_contract() {
+    for code in [artifacts::verifier_runtime_code(), artifacts::rollup_runtime_code()] {
+        assert!(!code.is_empty() && code.len() <= MAX_CODE_SIZE, "{} bytes", code.len());
     }
 }
 

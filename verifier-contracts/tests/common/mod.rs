@@ -62,6 +62,8 @@ pub struct CircuitShape {
     pub lookup_columns: usize,
     pub constant_columns: usize,
     pub batch_places: usize,
+    /// Gate columns that the circuit leaves empty, whose selectors commit to nothing.
+    pub empty_columns: usize,
 }
 
 /// The small circuit's keys.
@@ -92,7 +94,7 @@ impl SmallCircuit {
     pub fn new(shape: CircuitShape) -> Self {
         let params = ParamsKZG::<Bn256>::setup(shape.k, ChaCha20Rng::seed_from_u64(7));
         let values = vec![Fr::zero(); 5 * shape.batch_places + 4 * LIMBS];
-        let builder = build(BaseCircuitBuilder::new(false).use_params(shape.params()), &values);
+        let builder = build(BaseCircuitBuilder::new(false).use_params(shape.params()), shape, &values);
         let vk = keygen_vk(&params, &builder).expect("verifying key");
         let key = keygen_pk(&params, vk, &builder).expect("proving key");
         let break_points = builder.break_points();
@@ -129,7 +131,7 @@ impl SmallCircuit {
         let instances: Vec<Fr> =
             batch_values.iter().copied().chain(coordinates.iter().flat_map(|&c| limbs(c))).collect();
         let builder = BaseCircuitBuilder::prover(self.shape.params(), self.break_points.clone());
-        let builder = build(builder, &instances);
+        let builder = build(builder, self.shape, &instances);
         let mut transcript = Transcript::<Vec<u8>>::init(Vec::new());
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _, _>(
             &self.params,
@@ -181,13 +183,13 @@ impl CircuitShape {
     }
 }
 
-/// Exposes the values, then fills the gate columns up to the last one and uses the lookups.
-fn build(mut builder: BaseCircuitBuilder<Fr>, values: &[Fr]) -> BaseCircuitBuilder<Fr> {
+/// Exposes the values, then fills the gate columns, the last one in part, and uses the lookups.
+fn build(mut builder: BaseCircuitBuilder<Fr>, shape: CircuitShape, values: &[Fr]) -> BaseCircuitBuilder<Fr> {
     let params = builder.config_params.clone();
     let range = builder.range_chip();
     let context = builder.main(0);
     let exposed = context.assign_witnesses(values.iter().copied());
-    let columns = params.num_advice_per_phase[0];
+    let columns = shape.gate_columns - shape.empty_columns;
     let cells = ((columns - 1) << params.k) + (1 << (params.k - 2));
     let mut last = exposed[0];
     let mut count = 0_u64;
