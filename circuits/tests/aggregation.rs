@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tenon_circuits::{
-    aggregation::{AggregationKeys, AggregateProof, prove_aggregate, verify_aggregate},
+    aggregation::{AggregateProof, AggregationKeys, prove_aggregate, verify_aggregate},
     halo2::{CircuitKeys, KeyStore, ProveError, VerifyError},
 };
 
@@ -35,8 +35,7 @@ fn timed<T>(what: &str, run: impl FnOnce() -> T) -> T {
 #[ignore = "takes minutes and several GiB of memory"]
 fn aggregate_proofs_end_to_end() {
     let temporary = tempfile::tempdir().unwrap();
-    let directory =
-        std::env::var_os("TENON_TEST_KEYS").map_or(temporary.path().to_path_buf(), PathBuf::from);
+    let directory = std::env::var_os("TENON_TEST_KEYS").map_or(temporary.path().to_path_buf(), PathBuf::from);
     let store = KeyStore::open(&directory).unwrap();
     let leaf = toy_keys(&store, LEAF_K, 1);
     timed("reference string", || store.srs(20).unwrap());

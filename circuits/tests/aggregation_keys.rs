@@ -16,7 +16,9 @@ use tenon_circuits::halo2::{
 };
 
 mod aggregation_support;
-use aggregation_support::{K, chunk, toy_keys, toy_proof};
+use aggregation_support::{chunk, toy_keys, toy_proof};
+
+const K: u32 = 8;
 
 fn flip_byte(path: &Path, position: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -143,7 +145,7 @@ fn damaged_and_foreign_key_files_are_refused() {
     toy_keys(&store, K, 2);
     let path = directory.path().join("leaf-1-toy-k8.key");
     let original = fs::read(&path).unwrap();
-    let circuit = aggregation_support::ToyLeaf { public_inputs: Default::default(), step: 1 };
+    let circuit = aggregation_support::ToyLeaf { public_inputs: Default::default(), variant: 1 };
     let name =
         tenon_circuits::halo2::KeyName { circuit: "leaf-1".into(), ..aggregation_support::toy_name(K) };
     let reopen = || KeyStore::open(directory.path()).unwrap().circuit(&name, &circuit);

@@ -8,11 +8,11 @@
 
 use std::{mem, rc::Rc};
 
+use halo2_base::gates::{GateInstructions, RangeInstructions};
 use halo2_base::gates::{
     circuit::{BaseCircuitParams, CircuitBuilderStage, builder::BaseCircuitBuilder},
     flex_gate::MultiPhaseThreadBreakPoints,
 };
-use halo2_base::gates::{GateInstructions, RangeInstructions};
 use halo2_ecc::{bn254::FpChip, ecc::BaseFieldEccChip, fields::FieldChip};
 use halo2_proofs::{
     arithmetic::Field,
@@ -115,10 +115,8 @@ pub(super) fn build(
     let loader = Loader::new(chip, mem::take(builder.pool(0)));
 
     let (inputs, accumulators, challenge) = verify_leaves(&loader, verifier, leaves)?;
-    let padding =
-        (0..leaves.len()).map(|i| if i < chunks { Fr::ZERO } else { Fr::ONE }).collect::<Vec<_>>();
-    let mut outputs =
-        statement::constrain(loader.ctx_mut().main(), range.gate(), &inputs, &padding);
+    let padding = (0..leaves.len()).map(|i| if i < chunks { Fr::ZERO } else { Fr::ONE }).collect::<Vec<_>>();
+    let mut outputs = statement::constrain(loader.ctx_mut().main(), range.gate(), &inputs, &padding);
 
     // Horner: lhs_0 + r·(lhs_1 + r·(…)), the same for rhs.
     let combine = |select: fn(&Accumulator) -> &LazyPoint| {
@@ -168,8 +166,7 @@ fn verify_leaves(
     let mut accumulators = Vec::with_capacity(leaves.len());
     let mut states = PoseidonTranscript::<Rc<Loader<'_>>, &[u8]>::new::<0>(loader, &[]);
     for leaf in leaves {
-        let instances =
-            leaf.public_inputs.to_array().map(|input| loader.assign_scalar(to_circuit(input)));
+        let instances = leaf.public_inputs.to_array().map(|input| loader.assign_scalar(to_circuit(input)));
         inputs.push(instances.clone().map(|input| input.into_assigned()));
         let instances = [instances.to_vec()];
 

@@ -43,23 +43,22 @@ impl AggregationKeys {
         if leaves < 2 {
             return Err(KeyError::TooFewLeaves(leaves));
         }
-        verify_leaf_proof(&leaf, &padding)
-            .map_err(|source| KeyError::Padding(Box::new(crate::halo2::ProveError::Leaf { index: 0, source })))?;
+        verify_leaf_proof(&leaf, &padding).map_err(|source| {
+            KeyError::Padding(Box::new(crate::halo2::ProveError::Leaf { index: 0, source }))
+        })?;
         let srs = store.srs(K)?;
         if !srs.shares_secret_with(leaf.srs()) {
             return Err(KeyError::UnrelatedStrings { leaf: leaf.info().k, aggregation: K });
         }
 
-        let name = KeyName {
-            circuit: format!("aggregation-{leaves}"),
-            class: leaf.info().class.clone(),
-            k: K,
-        };
+        let name =
+            KeyName { circuit: format!("aggregation-{leaves}"), class: leaf.info().class.clone(), k: K };
         let fingerprint = fingerprint(leaf.info(), leaves);
         let verifier = LeafVerifier::new(&leaf);
-        let stored = store.load::<BaseCircuitBuilder<Fr>, AggregationLayout>(&name, fingerprint, |layout| {
-            layout.params.clone()
-        })?;
+        let stored =
+            store.load::<BaseCircuitBuilder<Fr>, AggregationLayout>(&name, fingerprint, |layout| {
+                layout.params.clone()
+            })?;
         let (circuit, layout) = match stored {
             Some(stored) => stored,
             None => {

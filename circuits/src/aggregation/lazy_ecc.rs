@@ -151,7 +151,11 @@ impl EccInstructions<G1Affine> for LazyEccChip<'_> {
         values.iter().fold(start, |sum, value| self.add(pool, sum, (**value).clone()))
     }
 
-    fn fixed_base_msm(&mut self, pool: &mut Pool, pairs: &[(impl Deref<Target = Cell>, G1Affine)]) -> LazyPoint {
+    fn fixed_base_msm(
+        &mut self,
+        pool: &mut Pool,
+        pairs: &[(impl Deref<Target = Cell>, G1Affine)],
+    ) -> LazyPoint {
         pairs.iter().filter(|(_, base)| !bool::from(base.is_identity())).fold(
             LazyPoint::default(),
             |sum, (scalar, base)| {

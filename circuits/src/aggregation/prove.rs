@@ -84,7 +84,10 @@ impl Accumulator {
     }
 
     fn to_bytes(self) -> Vec<u8> {
-        self.coordinates().iter().flat_map(|coordinate| coordinate.to_repr().as_ref().iter().rev().copied().collect::<Vec<_>>()).collect()
+        self.coordinates()
+            .iter()
+            .flat_map(|coordinate| coordinate.to_repr().as_ref().iter().rev().copied().collect::<Vec<_>>())
+            .collect()
     }
 
     fn to_limbs(self) -> impl Iterator<Item = Fr> {
@@ -119,11 +122,9 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
 
     let mut padded = leaves.iter().collect::<Vec<_>>();
     padded.resize(keys.leaves(), keys.padding());
-    let builder =
-        circuit::build(Purpose::Proof(keys.layout()), keys.verifier(), &padded, leaves.len())
-            .map_err(|error| ProveError::Recursion(format!("{error:?}")))?;
-    let instances =
-        builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
+    let builder = circuit::build(Purpose::Proof(keys.layout()), keys.verifier(), &padded, leaves.len())
+        .map_err(|error| ProveError::Recursion(format!("{error:?}")))?;
+    let instances = builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
     let accumulator = instances
         .last_chunk::<ACCUMULATOR_LIMBS>()
         .ok_or_else(|| ProveError::Recursion("the circuit returns no accumulator".into()))?;
@@ -153,7 +154,8 @@ pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Resul
         .ok_or(VerifyError::MalformedAccumulator("the proof is too short to hold it"))?;
     let accumulator = Accumulator::from_bytes(accumulator)?;
 
-    let mut instances = proof.batches.iter().flat_map(|batch| batch.to_array().map(to_circuit)).collect::<Vec<_>>();
+    let mut instances =
+        proof.batches.iter().flat_map(|batch| batch.to_array().map(to_circuit)).collect::<Vec<_>>();
     instances.resize(keys.leaves() * BATCH_PUBLIC_INPUTS, Fr::zero());
     instances.extend(accumulator.to_limbs());
     verify(keys.circuit(), &instances, &mut KeccakTranscript::new(&mut transcript))?;

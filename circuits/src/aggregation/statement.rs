@@ -234,7 +234,11 @@ mod tests {
         };
         builder.assigned_instances = vec![cells];
         builder.calculate_params(Some(20));
-        MockProver::run(K as u32, &builder, vec![values]).unwrap().verify().err().map_or(0, |failures| failures.len())
+        MockProver::run(K as u32, &builder, vec![values])
+            .unwrap()
+            .verify()
+            .err()
+            .map_or(0, |failures| failures.len())
     }
 
     fn native(leaves: &[Leaf]) -> Result<Vec<BatchPublicInputs>, ChainError> {

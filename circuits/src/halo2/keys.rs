@@ -23,12 +23,15 @@ use sha2::{Digest, Sha256};
 
 use super::{
     fingerprint,
+    leaf::{LeafKeys, SizeClass, prove_leaf},
+    prove::LeafProof,
     sealed::{self, SealedFileError},
     srs::{Srs, SrsSource},
 };
-use crate::rollup::PROTOCOL_VERSION;
+use crate::{aggregation::AggregationKeys, rollup::PROTOCOL_VERSION, witness::ChunkWitness};
 
 const MAGIC: [u8; 8] = *b"TENONKEY";
+const PROOF_MAGIC: [u8; 8] = *b"TENONPRF";
 const FIELD_BYTES: usize = 32;
 
 /// Keys or reference strings could not be made, read or trusted.
@@ -96,7 +99,7 @@ pub enum KeyError {
         /// Size of the aggregation circuit's string.
         aggregation: u32,
     },
-    /// An aggregation of no leaves was asked for.
+    /// An aggregation of fewer than two leaves was asked for.
     #[error("an aggregation takes at least 2 leaf proofs, not {0}")]
     TooFewLeaves(usize),
     /// The circuit could not be laid out.
@@ -107,7 +110,7 @@ pub enum KeyError {
         /// The proving library's reason.
         source: plonk::Error,
     },
-    /// The proof of an empty chunk, which fills unused places, could not be made.
+    /// The proof that fills unused places, of an empty chunk, could not be made or isn't valid.
     #[error("proof of an empty chunk: {0}")]
     Padding(#[source] Box<super::prove::ProveError>),
     /// A leaf proof doesn't fit the circuit that is to verify it.
@@ -212,11 +215,17 @@ impl CircuitKeys {
 
 /// A directory of reference strings and keys. What isn't there is made and stored; what is there is
 /// checked, and refused with an error that says what to do when it doesn't fit.
-#[derive(Debug)]
 pub struct KeyStore {
     directory: PathBuf,
     strings: Mutex<HashMap<u32, Arc<Srs>>>,
-    circuits: Mutex<HashMap<KeyName, ([u8; 32], Arc<CircuitKeys>)>>,
+    leaves: Mutex<HashMap<SizeClass, Arc<LeafKeys>>>,
+    aggregations: Mutex<HashMap<(SizeClass, usize), Arc<AggregationKeys>>>,
+}
+
+impl std::fmt::Debug for KeyStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyStore").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl KeyStore {
@@ -227,7 +236,12 @@ impl KeyStore {
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         check_environment()?;
         fs::create_dir_all(directory)?;
-        Ok(Self { directory: directory.to_path_buf(), strings: Mutex::default(), circuits: Mutex::default() })
+        Ok(Self {
+            directory: directory.to_path_buf(),
+            strings: Mutex::default(),
+            leaves: Mutex::default(),
+            aggregations: Mutex::default(),
+        })
     }
 
     /// The directory.
@@ -249,28 +263,73 @@ impl KeyStore {
         Ok(srs)
     }
 
-    /// The keys of `circuit`, whose witness doesn't matter.
+    /// The keys of a class's leaf circuit; read or made on the first call.
+    ///
+    /// # Errors
+    /// As for [`Self::circuit`].
+    pub fn leaf(&self, class: SizeClass) -> Result<Arc<LeafKeys>, KeyError> {
+        let mut leaves = self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = leaves.get(&class) {
+            return Ok(Arc::clone(keys));
+        }
+        let keys = Arc::new(LeafKeys::load_or_create(self, class)?);
+        leaves.insert(class, Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// The keys that aggregate `leaves` proofs of a class; read or made on the first call.
+    ///
+    /// # Errors
+    /// As for [`AggregationKeys::load_or_create`].
+    pub fn aggregation(&self, class: SizeClass, leaves: usize) -> Result<Arc<AggregationKeys>, KeyError> {
+        let mut aggregations = self.aggregations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = aggregations.get(&(class, leaves)) {
+            return Ok(Arc::clone(keys));
+        }
+        let leaf = self.leaf(class)?;
+        let padding = self.padding(&leaf)?;
+        let keys = AggregationKeys::load_or_create(self, Arc::clone(leaf.circuit()), padding, leaves)?;
+        let keys = Arc::new(keys);
+        aggregations.insert((class, leaves), Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// A proof of an empty chunk, stored beside the keys.
+    fn padding(&self, keys: &LeafKeys) -> Result<LeafProof, KeyError> {
+        let class = keys.class();
+        let path = self.directory.join(format!("empty-{}-k{}.proof", class.name, class.k));
+        match sealed::read(&path, PROOF_MAGIC)? {
+            Some(sealed) => serde_json::from_slice(sealed.body())
+                .map_err(|error| KeyError::Malformed { path, reason: error.to_string() }),
+            None => {
+                let proof = prove_leaf(keys, &ChunkWitness::empty(Default::default(), 1, 0))
+                    .map_err(|error| KeyError::Padding(Box::new(error)))?;
+                let json = serde_json::to_vec(&proof).map_err(io::Error::from)?;
+                sealed::write(&path, PROOF_MAGIC, &[&json])?;
+                Ok(proof)
+            }
+        }
+    }
+
+    /// The keys of `circuit`, whose witness doesn't matter, read or made.
     ///
     /// # Errors
     /// When stored keys can't be trusted or are for another circuit or reference string, or none can be
     /// made or stored.
-    pub fn circuit<C: Circuit<Fr>>(&self, name: &KeyName, circuit: &C) -> Result<Arc<CircuitKeys>, KeyError> {
+    pub fn circuit<C: Circuit<Fr>>(
+        &self,
+        name: &KeyName,
+        circuit: &C,
+    ) -> Result<Arc<CircuitKeys>, KeyError> {
         check_environment()?;
         let fingerprint = fingerprint::of_circuit(circuit)
             .map_err(|source| KeyError::Circuit { circuit: name.circuit.clone(), source })?;
-        let mut circuits = self.circuits.lock().unwrap_or_else(PoisonError::into_inner);
-        match circuits.get(name) {
-            Some((known, keys)) if *known == fingerprint => return Ok(Arc::clone(keys)),
-            _ => {}
-        }
         let stored = self.load::<C, ()>(name, fingerprint, |()| circuit.params())?;
-        let keys = match stored {
-            Some((keys, ())) => keys,
-            None => self.create(name, fingerprint, circuit, || Ok(()))?.0,
+        let (keys, ()) = match stored {
+            Some(stored) => stored,
+            None => self.create(name, fingerprint, circuit, || Ok(()))?,
         };
-        let keys = Arc::new(keys);
-        circuits.insert(name.clone(), (fingerprint, Arc::clone(&keys)));
-        Ok(keys)
+        Ok(Arc::new(keys))
     }
 
     /// Makes and stores keys. `layout` is called when the circuit has been laid out.

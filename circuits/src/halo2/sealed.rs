@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use sha2::{Digest, Sha256};
@@ -107,7 +108,9 @@ pub(crate) fn write(path: &Path, magic: [u8; 8], parts: &[&[u8]]) -> Result<[u8;
 
     let directory = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory.join(format!(".{name}.{}.partial", std::process::id()));
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let unique = (std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
+    let temporary = directory.join(format!(".{name}.{}-{}.partial", unique.0, unique.1));
     let written = (|| {
         let mut file = File::create(&temporary)?;
         file.write_all(&magic)?;

@@ -14,7 +14,11 @@ use halo2_proofs::{
         group::Curve,
         serde::SerdeObject,
     },
-    poly::{EvaluationDomain, commitment::ParamsProver, kzg::commitment::ParamsKZG},
+    poly::{
+        EvaluationDomain,
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -69,12 +73,21 @@ impl std::fmt::Display for SrsSource {
     }
 }
 
-/// A reference string for circuits of up to `2^k` rows.
-#[derive(Debug)]
+/// A reference string for circuits of `2^k` rows.
 pub struct Srs {
     params: ParamsKZG<Bn256>,
     source: SrsSource,
     digest: [u8; 32],
+}
+
+impl std::fmt::Debug for Srs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Srs")
+            .field("k", &self.params.k())
+            .field("source", &self.source)
+            .field("digest", &hex::encode(self.digest))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Srs {

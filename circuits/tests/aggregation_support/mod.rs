@@ -1,5 +1,6 @@
 //! A small circuit of the leaf circuit's shape: 10 advice columns, degree 5, six public inputs, no lookups.
-//! All that it states is `state_out = state_in + step`.
+//! All that it states is `state_out = state_in + 1`.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use halo2_proofs::{
     arithmetic::Field,
@@ -14,15 +15,14 @@ use tenon_circuits::{
     rollup,
 };
 
-pub const K: u32 = 8;
 const ADVICE: usize = 10;
 const ROWS: usize = 200;
 
 #[derive(Clone, Debug)]
 pub struct ToyLeaf {
     pub public_inputs: [Fr; LEAF_PUBLIC_INPUTS],
-    /// A constant of the circuit: another step is another circuit, with another key.
-    pub step: u64,
+    /// A constant of the circuit: another variant has other keys.
+    pub variant: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -51,11 +51,11 @@ impl Circuit<Fr> for ToyLeaf {
             meta.enable_equality(column);
         }
         meta.enable_equality(instance);
-        meta.create_gate("state_out = state_in + step", |meta| {
-            let [q, constant] = [q_step, constant].map(|column| meta.query_fixed(column, Rotation::cur()));
+        meta.create_gate("state_out = state_in + 1", |meta| {
+            let q = meta.query_fixed(q_step, Rotation::cur());
             let [state_in, state_out] =
                 [advice[2], advice[3]].map(|column| meta.query_advice(column, Rotation::cur()));
-            [q * (state_out - state_in - constant)]
+            [q * (state_out - state_in - Expression::Constant(Fr::ONE))]
         });
         meta.create_gate("the next cell is the fourth power, rotated", |meta| {
             let [q, constant] = [q_power, constant].map(|column| meta.query_fixed(column, Rotation::cur()));
@@ -75,10 +75,9 @@ impl Circuit<Fr> for ToyLeaf {
         let cells = layouter.assign_region(
             || "toy leaf",
             |mut region| {
-                let step = Fr::from(self.step);
+                let variant = Fr::from(self.variant);
                 let trivial = Assigned::Trivial;
                 region.assign_fixed(config.q_step, 0, trivial(Fr::ONE));
-                region.assign_fixed(config.constant, 0, trivial(step));
                 let mut cells = Vec::new();
                 for (column, value) in config.advice.iter().zip(self.public_inputs) {
                     let cell = region.assign_advice(*column, 0, Value::known(trivial(value)));
@@ -94,9 +93,9 @@ impl Circuit<Fr> for ToyLeaf {
                     }
                     if row + 1 < ROWS {
                         region.assign_fixed(config.q_power, row, trivial(Fr::ONE));
-                        region.assign_fixed(config.constant, row, trivial(step));
+                        region.assign_fixed(config.constant, row, trivial(variant));
                     }
-                    let powers = row_values.map(|value| value.square().square() + step);
+                    let powers = row_values.map(|value| value.square().square() + variant);
                     row_values[1..].copy_from_slice(&powers[..ADVICE - 1]);
                 }
                 Ok(cells)
@@ -113,9 +112,9 @@ pub fn toy_name(k: u32) -> KeyName {
     KeyName { circuit: "leaf".into(), class: "toy".into(), k }
 }
 
-pub fn toy_keys(store: &KeyStore, k: u32, step: u64) -> std::sync::Arc<CircuitKeys> {
-    let circuit = ToyLeaf { public_inputs: Default::default(), step };
-    store.circuit(&KeyName { circuit: format!("leaf-{step}"), ..toy_name(k) }, &circuit).unwrap()
+pub fn toy_keys(store: &KeyStore, k: u32, variant: u64) -> std::sync::Arc<CircuitKeys> {
+    let circuit = ToyLeaf { public_inputs: Default::default(), variant };
+    store.circuit(&KeyName { circuit: format!("leaf-{variant}"), ..toy_name(k) }, &circuit).unwrap()
 }
 
 /// Public inputs of a chunk from small numbers; `state_out` is `state_in + 1`.
@@ -125,7 +124,7 @@ pub fn chunk(batch: u64, state_in: u64, commit_in: u64, commit_out: u64) -> Leaf
     )
 }
 
-pub fn toy_proof(keys: &CircuitKeys, public_inputs: LeafPublicInputs, step: u64) -> LeafProof {
-    let circuit = ToyLeaf { public_inputs: public_inputs.to_array().map(to_circuit), step };
+pub fn toy_proof(keys: &CircuitKeys, public_inputs: LeafPublicInputs, variant: u64) -> LeafProof {
+    let circuit = ToyLeaf { public_inputs: public_inputs.to_array().map(to_circuit), variant };
     create_leaf_proof(keys, circuit, public_inputs).unwrap()
 }
