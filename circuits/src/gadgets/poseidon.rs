@@ -23,7 +23,9 @@
 //!             | s0 s1 s2 | a1 b2 x3 a3 |                 one row for 3 partial rounds
 //! ```
 //!
-//! The row after the last double holds the final state; its first cell is the hash. The caller guarantees
+//! The row after the last double holds the final state; its first cell is the hash. Width 5, by far the most
+//! used, has a gate of its own for the last double, which puts the hash into the second row's first cell and
+//! saves that row. The caller guarantees
 //! nothing; the gadget guarantees `output = H_n(inputs)`, the capacity being linked to a cell that is 0.
 
 use std::sync::OnceLock;
@@ -46,6 +48,8 @@ struct Layout {
     block: usize,
     full_gate: Gate,
     partial_gate: Gate,
+    /// The gate of the last double, where it isn't an ordinary one.
+    last_gate: Option<Gate>,
     /// Column of `a_i` and `b_i` of a double, with its row (0 or 1).
     first_helper: fn(usize) -> (usize, usize),
     second_helper: fn(usize) -> (usize, usize),
@@ -58,6 +62,7 @@ const WIDTH_3: Layout = Layout {
     block: 3,
     full_gate: Gate::Full3,
     partial_gate: Gate::Partial3,
+    last_gate: None,
     first_helper: |i| (0, 3 + i),
     second_helper: |i| (0, 6 + i),
     partial_helper: |i| (0, 3 + i),
@@ -67,6 +72,7 @@ const WIDTH_5: Layout = Layout {
     block: 10,
     full_gate: Gate::Full5,
     partial_gate: Gate::Partial5,
+    last_gate: Some(Gate::Last5),
     first_helper: |i| (0, 5 + i),
     second_helper: |i| (1, 5 + i),
     partial_helper: |i| if i < 5 { (0, 5 + i) } else { (1, i - 4) },
@@ -76,6 +82,7 @@ const WIDTH_6: Layout = Layout {
     block: 10,
     full_gate: Gate::Full6,
     partial_gate: Gate::Partial6,
+    last_gate: None,
     first_helper: |i| if i < 4 { (0, 6 + i) } else { (1, i - 2) },
     second_helper: |i| (1, 4 + i),
     partial_helper: |i| if i < 4 { (0, 6 + i) } else { (1, i - 4) },
@@ -154,13 +161,32 @@ fn first_rotation(layout: &Layout) -> i32 {
 /// Constraints of a double.
 pub fn full_constraints<const T: usize>(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let layout = layout::<T>();
+    let next = (0..T).map(|i| window.cell(first_rotation(layout) + layout.rows as i32, i)).collect();
+    double_constraints::<T>(window, next)
+}
+
+/// Constraints of the last double of a width that has a gate for it: only the hash is a cell.
+pub fn last_constraints<const T: usize>(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
+    let (row, column) = OUTPUT;
+    let output = window.cell(first_rotation(layout::<T>()) + row as i32, column);
+    double_constraints::<T>(window, vec![output])
+}
+
+/// Row and column of the hash in a last double.
+const OUTPUT: (usize, usize) = (1, 0);
+
+/// The S-boxes of a double and the first cells of the state after it.
+fn double_constraints<const T: usize>(
+    window: &mut Window<'_, '_>,
+    next: Vec<Expression<Fr>>,
+) -> Vec<NamedConstraint> {
+    let layout = layout::<T>();
     let tables = tables::<T>();
     let origin = first_rotation(layout);
     let mut cell = |(row, column): (usize, usize)| window.cell(origin + row as i32, column);
     let state: Vec<_> = (0..T).map(|i| cell((0, i))).collect();
     let helpers_a: Vec<_> = (0..T).map(|i| cell((layout.first_helper)(i))).collect();
     let helpers_b: Vec<_> = (0..T).map(|i| cell((layout.second_helper)(i))).collect();
-    let next: Vec<_> = (0..T).map(|i| cell((layout.rows, i))).collect();
     let (second_row, second_column) = if layout.rows == 1 { (0, T) } else { (1, 0) };
     let first_constants: Vec<_> = (0..T).map(|i| window.constant(origin, i)).collect();
     let second_constants: Vec<_> =
@@ -179,8 +205,8 @@ pub fn full_constraints<const T: usize>(window: &mut Window<'_, '_>) -> Vec<Name
         constraints.push((format!("second s-box {i}"), helpers_b[i].clone() - v.clone() * v.clone()));
         second.push(v * helpers_b[i].clone() * helpers_b[i].clone());
     }
-    for i in 0..T {
-        constraints.push((format!("next state {i}"), next[i].clone() - mix(&tables.mds[i], &second)));
+    for (i, next) in next.into_iter().enumerate() {
+        constraints.push((format!("next state {i}"), next - mix(&tables.mds[i], &second)));
     }
     constraints
 }
@@ -298,7 +324,9 @@ pub fn hash<const T: usize>(trace: &mut Trace, inputs: &[Operand], zero: Var) ->
                 state = block(trace, layout, tables, constants, &state);
             }
         }
-        let row = push_rows(trace, layout, layout.full_gate, &double_constants(layout, constants));
+        let is_last = index + 1 == tables.doubles.len();
+        let gate = layout.last_gate.filter(|_| is_last).unwrap_or(layout.full_gate);
+        let row = push_rows(trace, layout, gate, &double_constants(layout, constants));
         if index == 0 {
             trace.copy(row, 0, zero);
             cells = inputs.iter().enumerate().map(|(i, o)| o.place(trace, row, i + 1)).collect();
@@ -307,8 +335,13 @@ pub fn hash<const T: usize>(trace: &mut Trace, inputs: &[Operand], zero: Var) ->
         }
         state = double(trace, layout, tables, constants, row, &state);
     }
-    let row = trace.push(Gate::None, &[]);
-    let output = write_state(trace, row, &state);
+    let output = if layout.last_gate.is_some() {
+        let (row, column) = OUTPUT;
+        trace.set(trace.rows() - layout.rows + row, column, state[0])
+    } else {
+        let row = trace.push(Gate::None, &[]);
+        write_state(trace, row, &state)
+    };
     Permutation { row: start, inputs: cells, output }
 }
 

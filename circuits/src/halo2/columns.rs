@@ -17,7 +17,7 @@ use crate::gadgets;
 /// with it proving time, doubles beyond 5.
 pub const MAX_DEGREE: usize = 5;
 
-const SELECTOR_COLUMNS: usize = 9;
+const SELECTOR_COLUMNS: usize = 10;
 
 /// A constraint and its name.
 pub type NamedConstraint = (String, Expression<Fr>);
@@ -50,6 +50,7 @@ pub fn selector_of(gate: Gate) -> Option<(usize, u64)> {
         Gate::Partial5 => (6, 1),
         Gate::Full6 => (7, 1),
         Gate::Partial6 => (8, 1),
+        Gate::Last5 => (9, 1),
     })
 }
 
@@ -101,6 +102,7 @@ fn constraints_of(gate: Gate, window: &mut Window<'_, '_>) -> Vec<NamedConstrain
         Gate::Partial3 => gadgets::poseidon::partial_constraints::<3>(window),
         Gate::Full5 => gadgets::poseidon::full_constraints::<5>(window),
         Gate::Partial5 => gadgets::poseidon::partial_constraints::<5>(window),
+        Gate::Last5 => gadgets::poseidon::last_constraints::<5>(window),
         Gate::Full6 => gadgets::poseidon::full_constraints::<6>(window),
         Gate::Partial6 => gadgets::poseidon::partial_constraints::<6>(window),
     }

@@ -39,6 +39,8 @@ pub enum Gate {
     Full5,
     /// Partial rounds of width 5.
     Partial5,
+    /// The last two full rounds of width 5.
+    Last5,
     /// Two full rounds of width 6.
     Full6,
     /// Partial rounds of width 6.
@@ -47,7 +49,7 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate with equations, in the order in which the constraint system holds them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Arithmetic,
         Self::Path,
         Self::Ladder,
@@ -57,6 +59,7 @@ impl Gate {
         Self::Partial3,
         Self::Full5,
         Self::Partial5,
+        Self::Last5,
         Self::Full6,
         Self::Partial6,
     ];

@@ -39,9 +39,9 @@ impl SizeClass {
     /// For tests and trials.
     pub const SMALL: Self = Self { name: "small", k: 14, transactions: 4 };
     /// For short batches and low latency.
-    pub const MEDIUM: Self = Self { name: "medium", k: 16, transactions: 30 };
+    pub const MEDIUM: Self = Self { name: "medium", k: 16, transactions: 32 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, transactions: 128 };
+    pub const LARGE: Self = Self { name: "large", k: 18, transactions: 132 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 
