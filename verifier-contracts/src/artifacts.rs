@@ -6,7 +6,7 @@ use crate::generator::Shape;
 
 /// The committed verifier's constraint system: that of the final circuit.
 pub const VERIFIER_SHAPE: Shape =
-    Shape { gate_columns: 12, lookup_columns: 2, constant_columns: 1, batch_places: 2 };
+    Shape { gate_columns: 8, lookup_columns: 1, constant_columns: 1, batch_places: 2 };
 
 /// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
 pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");
