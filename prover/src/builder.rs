@@ -153,7 +153,8 @@ impl Service {
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&core)));
         let pool = Pool::start(Arc::clone(&core), Handle::current())?;
         info!(%grpc_addr, %http_addr, workers = core.config.workers, threads = core.config.threads_per_worker, "service started");
-        Ok(RunningService { grpc_addr, http_addr, core, pool, servers, scheduler, lock })
+        let _end = StopOnDrop(Arc::clone(&core));
+        Ok(RunningService { grpc_addr, http_addr, core, pool, servers, scheduler, lock, _end })
     }
 }
 
@@ -169,6 +170,17 @@ pub struct RunningService {
     servers: Vec<JoinHandle<()>>,
     scheduler: JoinHandle<()>,
     lock: DataDirLock,
+    _end: StopOnDrop,
+}
+
+/// Stops the threads of a service that is dropped without a shutdown.
+struct StopOnDrop(Arc<Core>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop.send_replace(true);
+        self.0.changes.notify();
+    }
 }
 
 impl RunningService {

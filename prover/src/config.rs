@@ -182,7 +182,7 @@ settings! {
     "http_listen" = "127.0.0.1:7441", "address of the metrics and health listener";
     "allow_unauthenticated_public" = "false", "listen beyond the loopback addresses although nothing authenticates callers";
     "size_class" = "medium", "size class of the leaf circuit: small, medium or large";
-    "aggregation_leaves" = "2", "leaf proofs per aggregation, 1 to 16";
+    "aggregation_leaves" = "2", "leaf proofs per aggregation, 2 to 16";
     "aggregation_max_age" = "60s", "age of the oldest proven batch at which an unfilled aggregation starts";
     "workers" = "", "proofs made at the same time";
     "threads_per_worker" = "", "threads of each worker";
@@ -374,7 +374,7 @@ impl Reader {
         let size_class = self.get("size_class", |text| {
             if text.is_empty() { Err("a size class".to_owned()) } else { Ok(text.to_owned()) }
         });
-        let aggregation_leaves = self.number("aggregation_leaves", 1, 16);
+        let aggregation_leaves = self.number("aggregation_leaves", 2, 16);
         let aggregation_max_age = self.duration("aggregation_max_age", Duration::ZERO, 365 * DAY);
         let threads_per_worker = self.number_or("threads_per_worker", share.max(1), 1, 1024);
         let lease = self.duration("lease", 30 * MS, DAY);

@@ -1,12 +1,9 @@
 //! What the service needs of the prover: an interface over the circuits, so that scheduling knows
 //! nothing of them.
 
-use tenon_circuits::{
-    public_inputs::{BatchPublicInputs, LeafPublicInputs},
-    witness::ChunkWitness,
-};
+use tenon_circuits::witness::ChunkWitness;
 
-use serde::{Deserialize, Serialize};
+pub use tenon_circuits::{aggregation::AggregateProof, halo2::LeafProof};
 
 /// Makes and checks proofs. Every method may take minutes of all the threads of the rayon pool it
 /// is called in.
@@ -43,24 +40,6 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`EngineError::Invalid`] when it doesn't hold.
     fn verify_aggregate(&self, proof: &AggregateProof) -> Result<(), EngineError>;
-}
-
-/// The proof of one chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeafProof {
-    /// What it says.
-    pub public_inputs: LeafPublicInputs,
-    /// The transcript.
-    pub proof: Vec<u8>,
-}
-
-/// The proof of a run of consecutive batches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AggregateProof {
-    /// What it says, one entry per batch, in order.
-    pub batches: Vec<BatchPublicInputs>,
-    /// 128 bytes of accumulator, then the transcript.
-    pub proof: Vec<u8>,
 }
 
 /// The circuits in use.

@@ -351,7 +351,8 @@ impl Executor {
         let mut refuse = |field: &str, reason: &str, message: String| {
             violations.push(Violation { field: field.to_owned(), reason: reason.to_owned(), message });
         };
-        if submission.domain != self.domain {
+        let malformed = submission.violations.iter().any(|violation| violation.field == "domain");
+        if submission.domain != self.domain && !malformed {
             refuse(
                 "domain",
                 ReasonCode::DomainMismatch.as_str(),

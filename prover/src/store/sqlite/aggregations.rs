@@ -131,7 +131,8 @@ impl AggregationStore for SqliteStore {
     async fn candidates(&self) -> Result<Vec<Candidate>, StoreError> {
         // From the first batch on that no aggregation covers.
         let rows = sqlx::query(
-            "SELECT batches.*, jobs.state FROM batches JOIN jobs ON jobs.id = batches.job_id
+            "SELECT batches.number, batches.chunks, batches.aggregation_id, batches.proven_at_ms, jobs.state
+             FROM batches JOIN jobs ON jobs.id = batches.job_id
              WHERE number >= (SELECT MIN(number) FROM batches WHERE aggregation_id IS NULL) ORDER BY number",
         )
         .fetch_all(&self.readers)
