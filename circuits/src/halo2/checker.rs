@@ -34,7 +34,7 @@ pub enum Violation {
         left: Cell,
         /// The other.
         right: Cell,
-        /// What the second cell's row is for.
+        /// What the later cell's row is for.
         label: &'static str,
     },
     /// A cell and its public input differ.
@@ -88,7 +88,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A gate's constraints, by name, without the selector.
+/// A gate's constraints, by name, with the selector.
 struct GateConstraints {
     gate: Gate,
     constraints: Vec<(String, Expression<Fr>)>,
@@ -149,7 +149,7 @@ impl Checker {
                 }
             }
             if value(trace, *left) != value(trace, *right) {
-                let label = trace.label_of(right.row as usize);
+                let label = trace.label_of(left.row.max(right.row) as usize);
                 violations.push(Violation::Copy { left: *left, right: *right, label });
             }
         }
@@ -167,15 +167,30 @@ impl Checker {
         violations
     }
 
-    fn broken_at(&self, trace: &Trace, row: usize) -> Vec<Violation> {
-        let Some(constraints) = self.gates.get(&trace.gate(row)) else { return Vec::new() };
-        let GateConstraints { gate, constraints } = constraints;
+    /// Every constraint, in the constraint system's order: its gate, its name, its degree with the selector.
+    pub fn constraints(&self) -> impl Iterator<Item = (Gate, &str, usize)> {
+        let gates = Gate::ALL.iter().filter_map(|gate| self.gates.get(gate));
+        gates.flat_map(|gate| {
+            gate.constraints.iter().map(|(name, polynomial)| (gate.gate, name.as_str(), polynomial.degree()))
+        })
+    }
+
+    /// The constraints of the gate that a row anchors, with their values: 0 where they hold.
+    pub fn residues(&self, trace: &Trace, row: usize) -> Vec<(&str, Fr)> {
+        let constraints = self.gates.get(&trace.gate(row)).map_or(&[][..], |gate| &gate.constraints);
         constraints
             .iter()
-            .filter(|(_, polynomial)| !bool::from(self.evaluate(polynomial, trace, row).is_zero()))
+            .map(|(name, polynomial)| (name.as_str(), self.evaluate(polynomial, trace, row)))
+            .collect()
+    }
+
+    fn broken_at(&self, trace: &Trace, row: usize) -> Vec<Violation> {
+        let residues = self.residues(trace, row).into_iter();
+        residues
+            .filter(|(_, value)| !bool::from(value.is_zero()))
             .map(|(name, _)| Violation::Constraint {
-                gate: *gate,
-                constraint: name.clone(),
+                gate: trace.gate(row),
+                constraint: name.to_owned(),
                 row,
                 label: trace.label_of(row),
             })

@@ -31,7 +31,8 @@ pub struct AccountValues {
 }
 
 impl AccountValues {
-    fn new(account: &Account) -> Self {
+    /// The parts of an account.
+    pub fn new(account: &Account) -> Self {
         Self {
             token: Fr::from(u64::from(account.token)),
             nonce: Fr::from(account.nonce),
@@ -77,7 +78,8 @@ pub struct FloatValues {
 }
 
 impl FloatValues {
-    fn new(mantissa: u64, exponent: u64) -> Self {
+    /// The parts of a code; of the exponent, the low 5 bits.
+    pub fn new(mantissa: u64, exponent: u64) -> Self {
         Self { mantissa: Fr::from(mantissa), exponent: std::array::from_fn(|i| Fr::from(exponent >> i & 1)) }
     }
 }
