@@ -1,4 +1,5 @@
 //! Reference strings, key files and leaf proofs, on a small circuit.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{fs, path::Path, sync::Arc, time::Instant};
 
