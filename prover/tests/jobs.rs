@@ -351,6 +351,26 @@ async fn a_proof_that_cannot_be_stored_is_tried_again() {
     fixture.service.shutdown().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_waited_out() {
+    let mut fixture = Fixture::start(&[]).await;
+    fixture.engine.leaf_gate.close();
+    let job = fixture.submit(nth(1)).await;
+    // The next unfinished files are on a device that is always full.
+    let proofs = fixture.dir.path().join("data").join("proofs");
+    for number in 0..6 {
+        std::os::unix::fs::symlink("/dev/full", proofs.join(format!("{number}.tmp"))).unwrap();
+    }
+    fixture.engine.leaf_gate.open();
+    let events = fixture.watch(&job.id, 0).await;
+    assert_eq!(events.last().unwrap().state(), JobState::Ready);
+    // More often than failures are allowed.
+    let waited = events.iter().filter(|event| event.message.contains("no space left on the device")).count();
+    assert!(waited >= 4, "{waited}");
+    fixture.service.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_have_a_deadline_and_late_results_are_dropped() {
     let more = [("task_deadline", "100ms"), ("max_attempts", "1"), ("heartbeat", "20ms")];
