@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     halo2::{
-        LeafProof, ProveError, VerifyError,
+        LeafProof, ProveError, Srs, VerifyError,
         prove::{KeccakTranscript, check_consumed, create, hex_bytes, verify, verify_leaf_proof},
         to_circuit,
     },
@@ -94,8 +94,8 @@ impl Accumulator {
         self.coordinates().into_iter().flat_map(fe_to_limbs::<Fq, Fr, LIMBS, LIMB_BITS>)
     }
 
-    fn decide(&self, keys: &AggregationKeys) -> Result<(), VerifyError> {
-        let params = keys.circuit().srs().params();
+    fn decide(&self, srs: &Srs) -> Result<(), VerifyError> {
+        let params = srs.params();
         let [g2, minus_s_g2] = [params.g2(), -params.s_g2()].map(G2Prepared::from);
         let product = Bn256::multi_miller_loop(&[(&self.lhs, &g2), (&self.rhs, &minus_s_g2)]);
         if bool::from(product.final_exponentiation().is_identity()) {
@@ -129,7 +129,7 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
         .last_chunk::<ACCUMULATOR_LIMBS>()
         .ok_or_else(|| ProveError::Recursion("the circuit returns no accumulator".into()))?;
     let accumulator = Accumulator::from_limbs(accumulator).map_err(ProveError::Unsound)?;
-    accumulator.decide(keys).map_err(ProveError::Unsound)?;
+    accumulator.decide(keys.circuit().srs()).map_err(ProveError::Unsound)?;
 
     let transcript = create::<_, _, KeccakTranscript<Vec<u8>>>(keys.circuit(), builder, &instances)?;
     let mut proof = accumulator.to_bytes();
@@ -160,5 +160,84 @@ pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Resul
     instances.extend(accumulator.to_limbs());
     verify(keys.circuit(), &instances, &mut KeccakTranscript::new(&mut transcript))?;
     check_consumed(transcript)?;
-    accumulator.decide(keys)
+    accumulator.decide(keys.circuit().srs())
+}
+
+#[cfg(test)]
+mod tests {
+    use halo2_base::gates::circuit::BaseCircuitParams;
+
+    use super::*;
+    use crate::{
+        aggregation::{AggregationLayout, circuit::LeafVerifier},
+        halo2::{
+            KeyStore,
+            leaf::{SizeClass, prove_leaf},
+        },
+        rollup,
+        witness::ChunkWitness,
+    };
+
+    /// Runs the circuit's witness generation, which accepts any proof of the right shape: what it makes of
+    /// an invalid one must not pass the pairing.
+    #[test]
+    fn accumulators_of_invalid_leaf_proofs_are_not_decided() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = KeyStore::open(directory.path()).unwrap();
+        let leaf = store.leaf(SizeClass::SMALL).unwrap();
+        let verifier = LeafVerifier::new(leaf.circuit());
+        let layout = AggregationLayout {
+            params: BaseCircuitParams {
+                k: 20,
+                lookup_bits: Some(19),
+                num_instance_columns: 1,
+                ..Default::default()
+            },
+            break_points: Vec::new(),
+        };
+        let decided = |leaves: [&LeafProof; 2]| {
+            let builder = circuit::build(Purpose::Proof(&layout), &verifier, &leaves, 1).unwrap();
+            let values =
+                builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
+            let accumulator = Accumulator::from_limbs(values.last_chunk().unwrap()).unwrap();
+            let again = accumulator.to_bytes().try_into().unwrap();
+            assert_eq!(Accumulator::from_bytes(&again).unwrap().coordinates(), accumulator.coordinates());
+            accumulator.decide(leaf.circuit().srs()).is_ok()
+        };
+
+        let valid = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
+        assert!(decided([&valid, &valid]));
+        let mut evaluation = valid.clone();
+        let position = evaluation.proof.len() - 3 * 32;
+        evaluation.proof[position] ^= 1;
+        let mut input = valid.clone();
+        input.public_inputs.commit_out = rollup::Fr::from(1);
+        for invalid in [&evaluation, &input] {
+            assert!(!decided([invalid, &valid]));
+            assert!(!decided([&valid, invalid]));
+        }
+    }
+
+    #[test]
+    fn accumulators_that_are_no_points_are_refused() {
+        let point = |x: u8, y: u8| {
+            let mut bytes = [0; ACCUMULATOR_BYTES];
+            for (start, value) in [(0, x), (32, y), (64, 1), (96, 2)] {
+                bytes[start + 31] = value;
+            }
+            bytes
+        };
+        Accumulator::from_bytes(&point(1, 2)).unwrap();
+        for bytes in [point(1, 3), point(0, 0), point(2, 1)] {
+            assert!(matches!(
+                Accumulator::from_bytes(&bytes),
+                Err(VerifyError::MalformedAccumulator("a point is not on the curve"))
+            ));
+        }
+        // The same point with x increased by the field's order.
+        let mut bytes = point(1, 2);
+        let order = num_bigint::BigUint::from_bytes_le((-Fq::one()).to_repr().as_ref()) + 2u8;
+        bytes[..32].copy_from_slice(&order.to_bytes_be());
+        assert!(Accumulator::from_bytes(&bytes).is_err());
+    }
 }
