@@ -5,6 +5,7 @@
 //! aggregation. [`builder::Service::start`] puts the parts together.
 
 pub mod builder;
+pub mod circuit_engine;
 pub mod config;
 pub mod convert;
 mod core;
@@ -13,6 +14,7 @@ pub mod executor;
 mod grpc;
 mod http;
 pub mod jobs;
+pub mod l1;
 pub mod store;
 pub mod telemetry;
 mod worker;
