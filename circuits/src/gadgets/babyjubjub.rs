@@ -323,10 +323,9 @@ pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
     let right = ladder(trace, eight.point, identity, zero, one, &steps);
     trace.link(right.scalar, challenge.output);
     trace.link(right.equal, zero);
-    trace.label("scalar times base");
+    trace.label("signature equation");
     let minus_x = arithmetic::linear(trace, &[(-Fr::ONE, r8.x)], Fr::ZERO);
     let (left, scalar) = fixed_base(trace, PointVars { x: minus_x, y: r8.y }, &bits_of(&s, 2 * WINDOWS), zero);
-    trace.label("signature equation");
     trace.link(left.x, right.point.x);
     trace.link(left.y, right.point.y);
     trace.label("scalar below the subgroup order");

@@ -1,0 +1,287 @@
+//! Gadgets against the native rollup, on random inputs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod native_support;
+mod soundness_support;
+
+use ark_ff::{BigInteger, Field as _, PrimeField as _, UniformRand};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use num_bigint::BigUint;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use soundness_support::{CLASS, checker, fr, places};
+use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation, is_zero};
+use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
+use tenon_circuits::gadgets::{path, poseidon, range};
+use tenon_circuits::halo2::leaf::access::power;
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace, Var};
+use tenon_circuits::halo2::{to_circuit, to_native};
+use tenon_circuits::rollup::babyjubjub::{A, BASE, Point, SUBGROUP_ORDER};
+use tenon_circuits::rollup::signature::challenge;
+use tenon_circuits::rollup::{self, PrivateKey, PublicKey, Signature, Tree};
+
+/// A trace that starts with a cell of 0 and one of 1.
+fn start() -> (Trace, Var, Var) {
+    let mut trace = Trace::new();
+    trace.label("constants");
+    let zero = constant(&mut trace, Fr::ZERO);
+    let one = constant(&mut trace, Fr::ONE);
+    (trace, zero, one)
+}
+
+fn witness(trace: &mut Trace, value: Fr) -> Var {
+    equation(trace, &[(Fr::ZERO, Operand::New(value))], None, Fr::ZERO)[0]
+}
+
+/// Labels of what a trace violates.
+fn refusals(trace: &Trace) -> Vec<String> {
+    places(&checker().check(trace, CLASS.k, &[], usize::MAX)).into_iter().collect()
+}
+
+fn random(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+fn hashes_as_the_native_hash<const T: usize>() {
+    let mut rng = random(T as u64);
+    let (mut trace, zero, _) = start();
+    for case in 0..20 {
+        let inputs: Vec<rollup::Fr> = (1..T)
+            .map(|i| match (case + i) % 7 {
+                0 => rollup::Fr::from(0u64),
+                1 => -rollup::Fr::from(1u64),
+                _ => rollup::Fr::rand(&mut rng),
+            })
+            .collect();
+        let operands: Vec<Operand> = inputs.iter().map(|input| Operand::New(to_circuit(*input))).collect();
+        let hash = poseidon::hash::<T>(&mut trace, &operands, zero);
+        assert_eq!(to_native(hash.output.value), rollup::poseidon::hash(&inputs));
+    }
+    assert_eq!(refusals(&trace), Vec::<String>::new());
+}
+
+#[test]
+fn width_3_hashes_as_the_native_hash() {
+    hashes_as_the_native_hash::<3>();
+}
+
+#[test]
+fn width_5_hashes_as_the_native_hash() {
+    hashes_as_the_native_hash::<5>();
+}
+
+#[test]
+fn width_6_hashes_as_the_native_hash() {
+    hashes_as_the_native_hash::<6>();
+}
+
+/// Inputs and output determine each other: no cell of a permutation can change alone.
+#[test]
+fn a_hash_has_no_free_cell() {
+    let (mut trace, zero, _) = start();
+    let first = trace.rows();
+    poseidon::hash::<3>(&mut trace, &[1, 2].map(|i| Operand::New(fr(i))), zero);
+    poseidon::hash::<5>(&mut trace, &[1, 2, 3, 4].map(|i| Operand::New(fr(i))), zero);
+    poseidon::hash::<6>(&mut trace, &[1, 2, 3, 4, 5].map(|i| Operand::New(fr(i))), zero);
+    for row in first..trace.rows() {
+        for column in (0..ADVICE_COLUMNS).filter(|column| trace.is_assigned(row, *column)) {
+            let mut forged = trace.clone();
+            forged.forge(row, column, trace.value(row, column) + Fr::ONE);
+            assert!(!refusals(&forged).is_empty(), "row {row} column {column}");
+        }
+    }
+}
+
+#[test]
+fn ranges_hold_exactly_the_numbers_below() {
+    for bits in 2..=range::MAX_BITS {
+        let top = power(bits as u64);
+        let cases = [
+            (fr(0), true),
+            (fr(1), true),
+            (top - Fr::ONE, true),
+            (top, false),
+            (top + Fr::ONE, false),
+            (-Fr::ONE, false),
+        ];
+        for (value, fits) in cases {
+            let (mut trace, zero, _) = start();
+            let var = witness(&mut trace, value);
+            trace.label("range");
+            range::check(&mut trace, var, bits, zero);
+            let refused = refusals(&trace);
+            assert_eq!(refused.is_empty(), fits, "{bits} bits: {value:?}: {refused:?}");
+            assert!(fits || refused == ["range"]);
+        }
+    }
+}
+
+#[test]
+fn zero_is_told_from_other_numbers() {
+    for (value, flag) in [(0, 1), (1, 0), (12_345, 0)] {
+        let (mut trace, _, _) = start();
+        let var = witness(&mut trace, fr(value));
+        let row = trace.rows();
+        assert_eq!(is_zero(&mut trace, var).value, fr(flag));
+        assert_eq!(refusals(&trace), Vec::<String>::new());
+        // The other flag, with any inverse.
+        for inverse in [fr(0), fr(1), fr(2)] {
+            let mut forged = trace.clone();
+            forged.forge(row, 0, fr(1 - flag));
+            forged.forge(row + 1, 5, fr(1 - flag));
+            forged.forge(row, 5, inverse);
+            assert!(!refusals(&forged).is_empty());
+        }
+    }
+}
+
+#[test]
+fn paths_are_those_of_the_native_tree() {
+    let mut rng = random(9);
+    let leaves: Vec<rollup::Fr> = (0..40).map(|_| rollup::Fr::rand(&mut rng)).collect();
+    let tree = Tree::from_leaves(&leaves);
+    for index in [0, 1, 2, 3, 17, 39, 40, u32::MAX, rng.r#gen()] {
+        let (mut trace, zero, _) = start();
+        let (old, new) = (to_circuit(tree.get(index)), Fr::random(&mut rng));
+        let (old, new) = (witness(&mut trace, old), witness(&mut trace, new));
+        let siblings = tree.path(index).map(|level| level.map(to_circuit));
+        let proven = path::change(&mut trace, u64::from(index), old, new, &siblings, zero);
+        assert_eq!(refusals(&trace), Vec::<String>::new());
+        let mut after = tree.clone();
+        after.set(index, to_native(new.value));
+        let roots = [proven.root_before, proven.root_after].map(|root| to_native(root.value));
+        assert_eq!(roots, [tree.root(), after.root()]);
+        assert_eq!(proven.index.value, fr(u64::from(index)));
+    }
+}
+
+/// A signature's check alone.
+fn signature_trace(key: &PublicKey, message: rollup::Fr, signature: &Signature) -> Trace {
+    let (mut trace, zero, one) = start();
+    let x = witness(&mut trace, to_circuit(key.x));
+    let y = witness(&mut trace, to_circuit(key.y));
+    let message = witness(&mut trace, to_circuit(message));
+    let mut s = [0; 32];
+    s.copy_from_slice(&signature.s.to_bytes_le());
+    let r8 = (to_circuit(signature.r8x), to_circuit(signature.r8y));
+    verify(&mut trace, &SignatureInputs { zero, one, key: PointVars { x, y }, message, r8, s });
+    trace
+}
+
+/// The gadget's answer, required to be the native one.
+fn agrees(key: &PublicKey, message: rollup::Fr, signature: &Signature) -> bool {
+    let refused = refusals(&signature_trace(key, message, signature));
+    let native = key.verify(message, signature);
+    assert_eq!(refused.is_empty(), native.is_ok(), "{native:?}, {refused:?}");
+    native.is_ok()
+}
+
+#[test]
+fn signatures_are_accepted_and_refused_as_natively() {
+    let mut rng = random(11);
+    for _ in 0..12 {
+        let private = PrivateKey::generate(&mut rng);
+        let (key, message) = (private.public_key(), rollup::Fr::rand(&mut rng));
+        let valid = private.sign(message);
+        assert!(agrees(&key, message, &valid));
+        let other = PrivateKey::generate(&mut rng);
+        let one = rollup::Fr::from(1u64);
+        let mut s_above = valid;
+        s_above.s.add_with_carry(&SUBGROUP_ORDER);
+        let mut s_next = valid;
+        s_next.s.add_with_carry(&1u64.into());
+        let flipped = |point: (rollup::Fr, rollup::Fr)| Signature { r8x: point.0, r8y: point.1, ..valid };
+        assert!(!agrees(&other.public_key(), message, &valid));
+        assert!(!agrees(&key, message + one, &valid));
+        assert!(!agrees(&key, message, &other.sign(message)));
+        assert!(!agrees(&key, message, &s_above));
+        assert!(!agrees(&key, message, &s_next));
+        assert!(!agrees(&key, message, &flipped((-valid.r8x, valid.r8y))));
+        assert!(!agrees(&key, message, &flipped((valid.r8x, valid.r8y + one))));
+        assert!(!agrees(&key, message, &flipped((rollup::Fr::from(0u64), one))));
+        assert!(!agrees(&PublicKey { x: -key.x, ..key }, message, &valid));
+        assert!(!agrees(&PublicKey { y: key.y + one, ..key }, message, &valid));
+    }
+}
+
+/// A key whose secret the test knows: `scalar B8`, and a signature by it with any multiple of the challenge.
+fn hand_made(key: &Point, scalar: &BigUint, nonce: u64, message: rollup::Fr, extra: &BigUint) -> Signature {
+    let r8 = BASE.multiply(&nonce.into()).to_affine();
+    let unfinished = Signature { r8x: r8.x, r8y: r8.y, s: ark_ff::BigInt::default() };
+    let hash = challenge(&PublicKey { x: key.x, y: key.y }, &unfinished, message).into_bigint();
+    let hash = BigUint::from(hash) + extra;
+    let s = (BigUint::from(nonce) + hash * scalar * 8_u32) % BigUint::from(SUBGROUP_ORDER);
+    Signature { s: s.try_into().unwrap(), ..unfinished }
+}
+
+#[test]
+fn keys_with_a_component_of_small_order_sign_as_natively() {
+    let scalar = BigUint::from(987_654_321_u64);
+    let torsion = Point { x: A.inverse().unwrap().sqrt().unwrap(), y: rollup::Fr::from(0u64) };
+    let key = BASE.multiply(&987_654_321_u64.into()).to_affine().add(&torsion);
+    assert!(!key.is_in_subgroup());
+    for nonce in 1..6 {
+        let message = rollup::Fr::from(nonce);
+        let signature = hand_made(&key, &scalar, nonce, message, &BigUint::default());
+        assert!(agrees(&PublicKey { x: key.x, y: key.y }, message, &signature));
+    }
+}
+
+/// The bits of `h + r` instead of those of `h`: the same field element and another multiple of the key, so a
+/// second signature for each valid one if it passed.
+#[test]
+fn a_challenge_that_is_not_canonical_is_refused() {
+    let modulus = BigUint::from(rollup::Fr::MODULUS);
+    let scalar = BigUint::from(55_u64);
+    let key = BASE.multiply(&55_u64.into()).to_affine();
+    let public = PublicKey { x: key.x, y: key.y };
+    // Only a challenge below 2^254 - r has a second form of 254 bits.
+    let limit = (BigUint::from(1_u32) << 254) - &modulus;
+    let (message, signature, hash) = (1..)
+        .map(|nonce| {
+            let message = rollup::Fr::from(7u64);
+            let signature = hand_made(&key, &scalar, nonce, message, &modulus);
+            let hash = BigUint::from(challenge(&public, &signature, message).into_bigint());
+            (message, signature, hash)
+        })
+        .find(|(_, _, hash)| *hash < limit)
+        .unwrap();
+    let mut trace = signature_trace(&public, message, &signature);
+    assert_eq!(refusals(&trace), ["signature equation"]);
+
+    // The ladder's rows again, with the bits of h + r.
+    let rows: Vec<usize> =
+        (0..trace.rows()).filter(|row| trace.label_of(*row) == "challenge times key").collect();
+    let bits = hash + &modulus;
+    let base = BASE.multiply(&(55 * 8_u64).into()).to_affine();
+    let (mut accumulator, mut n, mut equal) = (Point::IDENTITY, Fr::ZERO, Fr::ONE);
+    let coordinates = |point: &Point| [to_circuit(point.x), to_circuit(point.y)];
+    for (step, row) in rows.iter().copied().enumerate() {
+        let mut cells = coordinates(&base).to_vec();
+        cells.extend(coordinates(&accumulator));
+        cells.extend([n, equal]);
+        if trace.gate(row) == Gate::Ladder {
+            let is_set = bits.bit(253 - step as u64);
+            let doubled = accumulator.double();
+            let addend = if is_set { base } else { Point::IDENTITY };
+            let [dx, dy] = coordinates(&doubled);
+            let [sx, sy] = coordinates(&addend);
+            cells.extend([dx, dy, dx * sy, dy * sx]);
+            accumulator = doubled.add(&addend);
+            n = n.double() + fr(u64::from(is_set));
+            if modulus.bit(253 - step as u64) && !is_set {
+                equal = Fr::ZERO;
+            }
+        }
+        for (column, value) in cells.into_iter().enumerate() {
+            trace.forge(row, column, value);
+        }
+    }
+    // The equation holds now, the comparison with the modulus doesn't.
+    assert_eq!(refusals(&trace), ["challenge times key"]);
+    let violations = checker().check(&trace, CLASS.k, &[], usize::MAX);
+    let above = violations.iter().filter(|violation| violation.to_string().contains("above the modulus"));
+    assert_eq!(above.count(), violations.len(), "{violations:?}");
+}

@@ -1,0 +1,185 @@
+//! What the leaf circuit costs, gadget by gadget, and which circuit it is: both committed.
+//!
+//! `BLESS=1` rewrites `costs.json` and `testdata/leaf_circuit.json`. A change of the latter is a change of all
+//! keys.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod native_support;
+mod soundness_support;
+
+use std::{fs, path::Path};
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use native_support::{batch, genesis, key, sign, test_domain, transfer};
+use serde_json::{Map, Value, json};
+use soundness_support::{checker, fr};
+use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation};
+use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
+use tenon_circuits::gadgets::{path, poseidon, range};
+use tenon_circuits::halo2::fingerprint::of_circuit;
+use tenon_circuits::halo2::leaf::values::ChunkValues;
+use tenon_circuits::halo2::leaf::{LeafCircuit, SizeClass, chunk};
+use tenon_circuits::halo2::to_circuit;
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, COPY_COLUMNS, Gate, Trace, Var};
+use tenon_circuits::rollup::tree::empty_hashes;
+use tenon_circuits::rollup::{self, execute};
+
+/// Compares a document with the committed one, or commits it.
+fn check_committed(file: &str, document: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = serde_json::to_string_pretty(document).unwrap() + "\n";
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, text, "{file} differs from the circuit; review, then run with BLESS=1");
+}
+
+/// Rows, written cells and highest degree of what `write` appends.
+fn measure(write: impl FnOnce(&mut Trace, &mut dyn FnMut(&mut Trace, Fr) -> Var, Var, Var)) -> Value {
+    let mut trace = Trace::new();
+    let zero = constant(&mut trace, Fr::ZERO);
+    let one = constant(&mut trace, Fr::ONE);
+    let mut inputs = (trace.rows(), trace.assigned_cells());
+    let mut input = |trace: &mut Trace, value: Fr| {
+        let before = (trace.rows(), trace.assigned_cells());
+        let var = equation(trace, &[(Fr::ZERO, Operand::New(value))], None, Fr::ZERO)[0];
+        inputs.0 += trace.rows() - before.0;
+        inputs.1 += trace.assigned_cells() - before.1;
+        var
+    };
+    write(&mut trace, &mut input, zero, one);
+    let gates: Vec<Gate> = (2..trace.rows()).map(|row| trace.gate(row)).collect();
+    let degrees =
+        checker().constraints().filter(|(gate, _, _)| gates.contains(gate)).map(|(_, _, degree)| degree);
+    json!({
+        "rows": trace.rows() - inputs.0,
+        "cells": trace.assigned_cells() - inputs.1,
+        "degree": degrees.max(),
+    })
+}
+
+fn hash<const T: usize>() -> Value {
+    measure(|trace, input, zero, _| {
+        let inputs: Vec<Operand> = (1..T as u64).map(|i| input(trace, fr(i)).into()).collect();
+        poseidon::hash::<T>(trace, &inputs, zero);
+    })
+}
+
+fn range(bits: usize) -> Value {
+    measure(|trace, input, zero, _| {
+        let value = input(trace, fr(3));
+        range::check(trace, value, bits, zero);
+    })
+}
+
+/// With the message's hash, or without.
+fn signature(with_message: bool) -> Value {
+    let key = key(1);
+    let public = key.public_key();
+    let parts = [1u64, 2, 3, 4, 5].map(rollup::Fr::from);
+    let signature = key.sign(rollup::poseidon::hash_5(parts));
+    measure(|trace, input, zero, one| {
+        let x = input(trace, to_circuit(public.x));
+        let y = input(trace, to_circuit(public.y));
+        let message = if with_message {
+            let parts = parts.map(|part| Operand::Old(input(trace, to_circuit(part))));
+            poseidon::hash::<6>(trace, &parts, zero).output
+        } else {
+            input(trace, to_circuit(rollup::poseidon::hash_5(parts)))
+        };
+        let mut s = [0; 32];
+        for (bytes, limb) in s.chunks_exact_mut(8).zip(signature.s.0) {
+            bytes.copy_from_slice(&limb.to_le_bytes());
+        }
+        let r8 = (to_circuit(signature.r8x), to_circuit(signature.r8y));
+        verify(trace, &SignatureInputs { zero, one, key: PointVars { x, y }, message, r8, s });
+    })
+}
+
+fn merkle_path() -> Value {
+    measure(|trace, input, zero, _| {
+        let (old, new) = (input(trace, fr(1)), input(trace, fr(2)));
+        let siblings = std::array::from_fn(|height| [to_circuit(empty_hashes()[height]); 3]);
+        path::change(trace, 5, old, new, &siblings, zero);
+    })
+}
+
+/// A chunk of `transactions` slots.
+fn chunk_trace(transactions: usize) -> Trace {
+    let state = genesis();
+    let payment = sign(&state, transfer(0, 1, 7, 0, 500, 10));
+    let execution = execute(&state, test_domain(), &batch(vec![payment]), transactions).unwrap();
+    let class = SizeClass { transactions, ..SizeClass::SMALL };
+    chunk::trace(class, &ChunkValues::new(&execution.chunks[0], transactions))
+}
+
+/// Two slots more, halved: a word of the published data holds two records.
+fn transfer_cost() -> Value {
+    let (few, many) = (chunk_trace(2), chunk_trace(4));
+    json!({
+        "rows": (many.rows() - few.rows()).div_ceil(2),
+        "cells": (many.assigned_cells() - few.assigned_cells()).div_ceil(2),
+        "degree": checker().constraints().map(|(_, _, degree)| degree).max(),
+    })
+}
+
+#[test]
+fn costs_are_those_committed() {
+    let gadgets = json!({
+        "poseidon, width 3": hash::<3>(),
+        "poseidon, width 5": hash::<5>(),
+        "poseidon, width 6": hash::<6>(),
+        "range of 32 bits": range(32),
+        "range of 40 bits": range(40),
+        "range of 128 bits": range(128),
+        "signature": signature(false),
+        "signature and message": signature(true),
+        "path, before and after": merkle_path(),
+        "transfer": transfer_cost(),
+    });
+    let cells = |name: &str| gadgets[name]["cells"].as_u64().unwrap();
+    assert!(cells("poseidon, width 5") <= 180);
+    assert!(cells("signature and message") <= 4_500);
+    assert!(cells("transfer") <= 17_500);
+    for cost in gadgets.as_object().unwrap().values() {
+        assert!(cost["degree"].as_u64().unwrap() <= 5);
+    }
+    let document = json!({
+        "advice_columns": ADVICE_COLUMNS,
+        "copyable_columns": COPY_COLUMNS,
+        "gadgets": gadgets,
+    });
+    check_committed("costs.json", &document);
+}
+
+#[test]
+fn the_circuit_is_the_one_pinned() {
+    let mut gates = Map::new();
+    for (gate, name, degree) in checker().constraints() {
+        let of_gate = gates.entry(format!("{gate:?}")).or_insert_with(|| json!({}));
+        of_gate[name] = json!(degree);
+    }
+    let classes: Map<String, Value> = SizeClass::ALL
+        .into_iter()
+        .map(|class| {
+            let circuit = LeafCircuit::keygen(class);
+            let pinned = json!({
+                "k": class.k,
+                "transactions": class.transactions,
+                "rows": circuit.trace().rows(),
+                "usable_rows": checker().usable_rows(class.k),
+                "cells": circuit.trace().assigned_cells(),
+                "copies": circuit.trace().copies().len(),
+                "digest": hex::encode(of_circuit(&circuit).unwrap()),
+            });
+            (class.name.to_owned(), pinned)
+        })
+        .collect();
+    check_committed(
+        "testdata/leaf_circuit.json",
+        &json!({ "classes": classes, "constraint_degrees": gates }),
+    );
+}

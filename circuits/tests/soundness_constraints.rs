@@ -1,0 +1,338 @@
+//! Every constraint of every gate, broken alone; every equation and every kind of copy of a whole chunk.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod native_support;
+mod soundness_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use native_support::genesis;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
+use soundness_support::{CLASS, Forger, Pay, checker, claims, fr, trace_of, violations};
+use tenon_circuits::halo2::checker::Violation;
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Gate, Trace};
+
+/// An honest chunk with padding.
+fn honest() -> Trace {
+    let mut forger = Forger::new(&genesis());
+    forger.pay(Pay::new(0, 1, 500, 10));
+    forger.pay(Pay::new(4, 5, 76_000, 1000));
+    trace_of(&forger.close())
+}
+
+/// Names of the constraints by gate, as the gadgets' pages have them.
+fn named_constraints() -> BTreeSet<(Gate, String)> {
+    let mut names = BTreeSet::new();
+    let mut add = |gate: Gate, list: Vec<String>| names.extend(list.into_iter().map(|name| (gate, name)));
+    let fixed = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    add(Gate::Arithmetic, fixed(&["equation"]));
+    let path = ["low position bit", "high position bit", "index", "old child"];
+    add(Gate::Path, fixed(&path));
+    add(Gate::Path, (0..4).map(|i| format!("new child {i}")).collect());
+    let sum = ["product x·y", "product y·x", "sum x", "sum y"];
+    let ladder = ["bit", "doubled x", "doubled y", "carried x", "carried y"];
+    add(Gate::Ladder, fixed(&ladder));
+    add(Gate::Ladder, fixed(&sum));
+    add(Gate::Ladder, fixed(&["still equal to the modulus", "above the modulus"]));
+    add(Gate::FixedBase, fixed(&["low bit", "high bit", "product of bits", "running scalar"]));
+    add(Gate::FixedBase, fixed(&sum));
+    add(Gate::Range, (0..10).map(|i| format!("digit {i}")).collect());
+    for (gate, width) in [(Gate::Full3, 3), (Gate::Full5, 5), (Gate::Full6, 6)] {
+        for part in ["first s-box", "second s-box", "next state"] {
+            add(gate, (0..width).map(|i| format!("{part} {i}")).collect());
+        }
+    }
+    add(
+        Gate::Last5,
+        (0..5).flat_map(|i| [format!("first s-box {i}"), format!("second s-box {i}")]).collect(),
+    );
+    add(Gate::Last5, fixed(&["next state 0"]));
+    for (gate, width, rounds) in [(Gate::Partial3, 3, 3), (Gate::Partial5, 5, 10), (Gate::Partial6, 6, 10)] {
+        for round in 0..rounds {
+            if round % 2 == 0 {
+                add(gate, vec![format!("round {round}, fourth power")]);
+            } else {
+                add(gate, vec![format!("round {round}, square"), format!("round {round}, next input")]);
+            }
+        }
+        // With an even number of rounds the first cell of the next state is the last round's "next input".
+        add(gate, (usize::from(rounds % 2 == 0)..width).map(|i| format!("next state {i}")).collect());
+    }
+    names
+}
+
+#[test]
+fn every_constraint_is_named_here_and_of_degree_at_most_5() {
+    let actual: BTreeSet<(Gate, String)> =
+        checker().constraints().map(|(gate, name, _)| (gate, name.to_owned())).collect();
+    assert_eq!(actual, named_constraints());
+    assert_eq!(actual.len(), checker().constraints().count(), "names are unique within a gate");
+    assert_eq!(checker().constraints().map(|(_, _, degree)| degree).max(), Some(5));
+}
+
+/// Row of the gate in a [`Window`].
+const ANCHOR: usize = 2;
+
+/// A gate's row with the rows that it reads, and no other gate.
+fn window(trace: &Trace, anchor: usize) -> Trace {
+    let mut window = Trace::new();
+    for source in anchor - ANCHOR..=anchor + 1 {
+        let constants: Vec<Fr> = (0..CONSTANT_COLUMNS).map(|i| trace.constant(source, i)).collect();
+        let gate = if source == anchor { trace.gate(source) } else { Gate::None };
+        let row = window.push(gate, &constants);
+        for column in 0..ADVICE_COLUMNS {
+            window.set(row, column, trace.value(source, column));
+        }
+    }
+    window
+}
+
+/// Changes cells of a window, one at first and then those that repair the other constraints, until `target` is
+/// the only constraint that doesn't hold.
+struct Breaker<'t> {
+    target: &'t str,
+    touched: Vec<(usize, usize)>,
+    budget: usize,
+}
+
+impl Breaker<'_> {
+    fn broken(window: &Trace) -> Vec<String> {
+        let residues = checker().residues(window, ANCHOR).into_iter();
+        residues.filter(|(_, value)| *value != Fr::ZERO).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    fn residue(window: &Trace, name: &str) -> Fr {
+        checker().residues(window, ANCHOR).into_iter().find(|(other, _)| *other == name).unwrap().1
+    }
+
+    fn cells() -> impl Iterator<Item = (usize, usize)> {
+        (0..4).flat_map(|row| (0..ADVICE_COLUMNS).map(move |column| (row, column)))
+    }
+
+    /// Values of a cell that could make `name` hold again: where it is linear in the cell, and, for a chain of
+    /// digits, four times the change before.
+    fn repairs(window: &mut Trace, name: &str, (row, column): (usize, usize), change: Fr) -> Vec<Fr> {
+        let value = window.value(row, column);
+        let here = Self::residue(window, name);
+        window.forge(row, column, value + Fr::ONE);
+        let slope = Self::residue(window, name) - here;
+        let mut candidates = vec![value + change * fr(4)];
+        candidates.extend(Option::<Fr>::from(slope.invert()).map(|inverse| value - here * inverse));
+        candidates.retain(|candidate| {
+            window.forge(row, column, *candidate);
+            Self::residue(window, name) == Fr::ZERO
+        });
+        window.forge(row, column, value);
+        if slope == Fr::ZERO { Vec::new() } else { candidates }
+    }
+
+    fn repair(&mut self, window: &mut Trace, change: Fr) -> bool {
+        let broken = Self::broken(window);
+        if !broken.iter().any(|name| name == self.target) {
+            return false;
+        }
+        let Some(first) = broken.iter().find(|name| *name != self.target).cloned() else { return true };
+        let mut choices = Vec::new();
+        for cell in Self::cells().filter(|cell| !self.touched.contains(cell)) {
+            for value in Self::repairs(window, &first, cell, change) {
+                let before = window.value(cell.0, cell.1);
+                window.forge(cell.0, cell.1, value);
+                choices.push((Self::broken(window).len(), cell, before, value));
+                window.forge(cell.0, cell.1, before);
+            }
+        }
+        choices.sort_by_key(|choice| choice.0);
+        for (_, (row, column), before, value) in choices {
+            if self.budget == 0 {
+                return false;
+            }
+            self.budget -= 1;
+            window.forge(row, column, value);
+            self.touched.push((row, column));
+            if self.repair(window, value - before) {
+                return true;
+            }
+            self.touched.pop();
+            window.forge(row, column, before);
+        }
+        false
+    }
+}
+
+/// A window of the gate in which `name` alone is broken.
+fn broken_alone(honest: &Trace, anchors: &[usize], name: &str) -> Option<Trace> {
+    for anchor in anchors {
+        let original = window(honest, *anchor);
+        for change in [Fr::ONE, fr(4)] {
+            for (row, column) in Breaker::cells() {
+                let mut window = original.clone();
+                window.forge(row, column, window.value(row, column) + change);
+                let mut breaker = Breaker { target: name, touched: vec![(row, column)], budget: 60 };
+                if breaker.repair(&mut window, change) {
+                    return Some(window);
+                }
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn every_constraint_broken_alone_is_reported_by_name() {
+    let honest = honest();
+    let mut anchors: BTreeMap<Gate, Vec<usize>> = BTreeMap::new();
+    for row in ANCHOR..honest.rows() {
+        anchors.entry(honest.gate(row)).or_default().push(row);
+    }
+    let tried: Vec<((Gate, String), bool)> = named_constraints()
+        .into_par_iter()
+        .map(|(gate, name)| {
+            // Rows spread over the chunk: not every one has, say, a bit that is set.
+            let rows = &anchors[&gate];
+            let rows: Vec<usize> = rows.iter().step_by(rows.len().div_ceil(40)).copied().collect();
+            let reported = broken_alone(&honest, &rows, &name).is_some_and(|window| {
+                let expected =
+                    Violation::Constraint { gate, constraint: name.clone(), row: ANCHOR, label: "" };
+                checker().check(&window, CLASS.k, &[], usize::MAX) == [expected]
+            });
+            ((gate, name), reported)
+        })
+        .collect();
+    let missing: Vec<_> = tried.iter().filter(|(_, reported)| !reported).map(|(name, _)| name).collect();
+    assert!(missing.is_empty(), "never broken alone: {missing:?}");
+}
+
+/// The equations of a chunk by label: each is broken in its turn and reported with its label and row.
+#[test]
+fn every_equation_of_a_chunk_is_reported_by_its_label() {
+    let mut trace = honest();
+    let mut equations: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in 0..trace.rows() {
+        if trace.gate(row) != Gate::Arithmetic {
+            continue;
+        }
+        // The first column of an equation may also end the chain of a range above it.
+        let Some(column) = (0..6).rev().find(|column| reads(&trace, row, *column)) else { continue };
+        let value = trace.value(row, column);
+        trace.forge(row, column, value + fr(5));
+        let broken: Vec<(usize, String)> = (row.saturating_sub(2)..=row + 2)
+            .flat_map(|row| {
+                let residues = checker().residues(&trace, row).into_iter();
+                let broken = residues.filter(|(_, value)| *value != Fr::ZERO);
+                broken.map(|(name, _)| (row, name.to_owned())).collect::<Vec<_>>()
+            })
+            .collect();
+        trace.forge(row, column, value);
+        assert!(broken.contains(&(row, "equation".into())), "row {row}, {}", trace.label_of(row));
+        let others = broken.iter().filter(|(other, _)| *other != row);
+        for (other, name) in others {
+            assert!(trace.gate(*other) == Gate::Range && name == "digit 9" && column == 0);
+        }
+        *equations.entry(trace.label_of(row)).or_default() += 1;
+    }
+    let expected: BTreeMap<&str, usize> = EQUATIONS.into_iter().collect();
+    assert_eq!(equations, expected);
+}
+
+/// Whether an equation's value depends on a cell.
+fn reads(trace: &Trace, row: usize, column: usize) -> bool {
+    let product = trace.constant(row, 6);
+    let partner = match column {
+        4 => trace.value(row, 5),
+        5 => trace.value(row, 4),
+        _ => Fr::ZERO,
+    };
+    trace.constant(row, column) != Fr::ZERO || product * partner != Fr::ZERO
+}
+
+/// Equations of a chunk of four slots by label.
+const EQUATIONS: [(&str, usize); 34] = [
+    ("chunk: batch", 1),
+    ("chunk: batch number", 1),
+    ("chunk: number of accounts", 1),
+    ("chunk: timestamp", 1),
+    ("constants", 4),
+    ("fee account: balance after", 8),
+    ("fee account: index in the header", 8),
+    ("fee account: root", 16),
+    ("fee account: token and nonce", 20),
+    ("fee accounts: active", 4),
+    ("fee accounts: distinct tokens", 18),
+    ("key not of small order", 4),
+    ("key on the curve", 12),
+    ("published: batch header, in the first chunk", 5),
+    ("published: chunk header", 3),
+    ("published: records", 6),
+    ("receiver: balance after", 8),
+    ("receiver: token and nonce", 8),
+    ("scalar below the subgroup order", 8),
+    ("sender: balance after", 8),
+    ("sender: nonce after", 8),
+    ("sender: path", 4),
+    ("sender: token and nonce", 12),
+    ("signature equation", 4),
+    ("signature point not of x = 0", 4),
+    ("signature point on the curve", 12),
+    ("slot: amount", 76),
+    ("slot: enabled, never after padding", 8),
+    ("slot: fee", 76),
+    ("slot: fee credited", 76),
+    ("slot: record", 8),
+    ("slot: root", 16),
+    ("slot: signed word", 8),
+    ("slot: valid until", 12),
+];
+
+/// All linked cells get values of their own: every copy is reported, with what its later row is for.
+#[test]
+fn every_copy_is_reported() {
+    let mut trace = honest();
+    let claims = claims(&trace);
+    let copies: Vec<_> = trace.copies().iter().copied().filter(|(left, right)| left != right).collect();
+    let mut random = ChaCha20Rng::seed_from_u64(3);
+    for cell in copies.iter().flat_map(|(left, right)| [left, right]) {
+        trace.forge(cell.row as usize, usize::from(cell.column), Fr::random(&mut random));
+    }
+    let expected = copies.iter().map(|(left, right)| {
+        let label = trace.label_of(left.row.max(right.row) as usize);
+        Violation::Copy { left: *left, right: *right, label }
+    });
+    let is_copy = |violation: &Violation| matches!(violation, Violation::Copy { .. });
+    let reported: Vec<_> = violations(&trace, &claims).into_iter().filter(is_copy).collect();
+    assert_eq!(reported, expected.collect::<Vec<_>>());
+}
+
+/// One copied operand that differs from its source breaks its copy and its equation, nothing else.
+#[test]
+fn a_changed_copy_is_reported_alone() {
+    let honest = honest();
+    let claims = claims(&honest);
+    let (row, column) = honest
+        .copies()
+        .iter()
+        .map(|(_, right)| (right.row as usize, usize::from(right.column)))
+        .find(|(row, _)| honest.gate(*row) == Gate::Arithmetic && honest.label_of(*row) == "slot: root")
+        .unwrap();
+    let mut trace = honest.clone();
+    trace.forge(row, column, honest.value(row, column) + Fr::ONE);
+    let violations = violations(&trace, &claims);
+    let copies = violations.iter().filter(|violation| matches!(violation, Violation::Copy { .. })).count();
+    assert_eq!((copies, violations.len()), (1, 2), "{violations:#?}");
+}
+
+#[test]
+fn every_public_input_is_bound() {
+    let honest = honest();
+    let claims = claims(&honest);
+    assert_eq!(claims.len(), 6);
+    for (cell, index) in honest.public() {
+        let mut other = claims.clone();
+        other[*index] += Fr::ONE;
+        assert_eq!(violations(&honest, &other), [Violation::PublicInput { index: *index, cell: *cell }]);
+    }
+}

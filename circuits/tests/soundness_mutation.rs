@@ -1,0 +1,197 @@
+//! Every advice cell of a small chunk changed on its own, and every group of linked cells changed together: each
+//! change is caught by a gate or a copy, or belongs to a class of free cells with a reason.
+
+mod native_support;
+mod soundness_support;
+
+use std::collections::BTreeMap;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use native_support::genesis;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
+use soundness_support::{Forger, Pay, checker, claims, trace_of, violations};
+use tenon_circuits::halo2::checker::Index;
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Cell, Gate, Trace};
+
+/// Used slots, padding, fee accounts and places without one.
+fn honest() -> Trace {
+    let mut forger = Forger::new(&genesis());
+    forger.pay(Pay::new(0, 1, 500, 10));
+    forger.pay(Pay { amount: (34_000_000_000, 3), ..Pay::new(4, 4, 0, 0) });
+    forger.pay(Pay::new(1, 3, 500, 0));
+    trace_of(&forger.close())
+}
+
+/// Why a change of a cell changes nothing that is proven.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Free {
+    /// Nothing was written there, and no gate reads it.
+    Unassigned,
+    /// The chain of a range starts after it and is continued downwards; its first cell takes any low digit.
+    BeforeRange,
+    /// The inverse of a number that is 0: the flag is 1 whatever it is.
+    InverseOfZero,
+    /// An inverse that is only needed where two fee accounts are active; the other factor is 0.
+    InverseOfEqualTokens,
+}
+
+/// The class of a cell, from its place in the trace alone.
+fn class_of(trace: &Trace, row: usize, column: usize) -> Option<Free> {
+    if !trace.is_assigned(row, column) {
+        return Some(Free::Unassigned);
+    }
+    let starts_range = trace.gate(row) == Gate::Range && trace.gate(row - 1) != Gate::Range;
+    if starts_range && column == 0 && enters_late(trace, row) {
+        return Some(Free::BeforeRange);
+    }
+    let is_inverse = trace.gate(row) == Gate::Arithmetic
+        && column == 5
+        && trace.constant(row, 6) != Fr::ZERO
+        && trace.value(row, 4) == Fr::ZERO;
+    let declares = trace.label_of(row) == "fee accounts: distinct tokens";
+    match (is_inverse, declares) {
+        (true, true) => Some(Free::InverseOfEqualTokens),
+        (true, false) if trace.constant(row, 7) == Fr::ONE => Some(Free::InverseOfZero),
+        _ => None,
+    }
+}
+
+/// Whether the value of a range enters after the first cell of its first row.
+fn enters_late(trace: &Trace, row: usize) -> bool {
+    !trace.copies().iter().any(|(_, right)| right.row as usize == row && right.column == 0)
+}
+
+#[test]
+fn every_cell_changed_alone_is_caught_or_free_for_a_reason() {
+    let honest = honest();
+    let index = Index::new(checker(), &honest);
+    let rows: Vec<usize> = (0..honest.rows()).collect();
+    let free: Vec<(usize, usize)> = rows
+        .par_chunks(512)
+        .flat_map_iter(|rows| {
+            let mut trace = honest.clone();
+            let mut random = ChaCha20Rng::seed_from_u64(rows[0] as u64);
+            let mut free = Vec::new();
+            for row in rows.iter().copied() {
+                for column in 0..ADVICE_COLUMNS {
+                    let value = trace.value(row, column);
+                    let caught = [value + Fr::ONE, Fr::random(&mut random)].into_iter().all(|changed| {
+                        trace.forge(row, column, changed);
+                        index.is_caught(&trace, row, column)
+                    });
+                    trace.forge(row, column, value);
+                    if !caught {
+                        free.push((row, column));
+                    }
+                }
+            }
+            free
+        })
+        .collect();
+
+    let mut counts: BTreeMap<Free, usize> = BTreeMap::new();
+    for (row, column) in free {
+        let Some(class) = class_of(&honest, row, column) else {
+            let (label, gate) = (honest.label_of(row), honest.gate(row));
+            panic!("row {row} column {column} ({label}, {gate:?}) can be changed unseen")
+        };
+        *counts.entry(class).or_default() += 1;
+    }
+    let unassigned = honest.rows() * ADVICE_COLUMNS - honest.assigned_cells();
+    assert_eq!(
+        counts,
+        BTreeMap::from([
+            (Free::Unassigned, unassigned),
+            // Of each slot 8: four of its floats, its token, two of its last timestamp, one of its signature. Of
+            // each fee account its token. The batch's timestamp, the number of accounts.
+            (Free::BeforeRange, 4 * 8 + 4 + 2),
+            // Exponents of 0, and the commitment before the batch's first chunk.
+            (Free::InverseOfZero, 7 + 1),
+            // Two places without an account.
+            (Free::InverseOfEqualTokens, 1),
+        ])
+    );
+}
+
+/// The index says of a changed cell what the whole check says.
+#[test]
+fn the_index_agrees_with_the_checker() {
+    let honest = honest();
+    let index = Index::new(checker(), &honest);
+    let claimed = claims(&honest);
+    let cells = honest.rows() * ADVICE_COLUMNS;
+    let seen: Vec<bool> = (0..cells)
+        .into_par_iter()
+        .step_by(1_709)
+        .map(|cell| {
+            let (row, column) = (cell / ADVICE_COLUMNS, cell % ADVICE_COLUMNS);
+            let mut trace = honest.clone();
+            trace.forge(row, column, honest.value(row, column) + Fr::ONE);
+            let caught = index.is_caught(&trace, row, column);
+            assert_eq!(caught, !violations(&trace, &claimed).is_empty(), "row {row} column {column}");
+            caught
+        })
+        .collect();
+    assert!(seen.contains(&true) && seen.contains(&false));
+}
+
+/// Groups of cells that copies make equal.
+fn groups(trace: &Trace) -> Vec<Vec<Cell>> {
+    let number = |cell: Cell| cell.row as usize * ADVICE_COLUMNS + usize::from(cell.column);
+    let mut parents: Vec<usize> = (0..trace.rows() * ADVICE_COLUMNS).collect();
+    fn root(parents: &mut [usize], mut cell: usize) -> usize {
+        while parents[cell] != cell {
+            parents[cell] = parents[parents[cell]];
+            cell = parents[cell];
+        }
+        cell
+    }
+    for (left, right) in trace.copies() {
+        let (left, right) = (root(&mut parents, number(*left)), root(&mut parents, number(*right)));
+        parents[left] = right;
+    }
+    let mut groups: BTreeMap<usize, Vec<Cell>> = BTreeMap::new();
+    let linked: std::collections::BTreeSet<Cell> =
+        trace.copies().iter().flat_map(|(left, right)| [*left, *right]).collect();
+    for cell in linked {
+        groups.entry(root(&mut parents, number(cell))).or_default().push(cell);
+    }
+    groups.into_values().collect()
+}
+
+/// Copies alone catch any change of one linked cell, so the group is changed as a whole: then a gate or a public
+/// input must catch it.
+#[test]
+fn every_group_of_linked_cells_changed_together_is_caught() {
+    let honest = honest();
+    let public: Vec<Cell> = honest.public().iter().map(|(cell, _)| *cell).collect();
+    let groups = groups(&honest);
+    groups.par_chunks(64).for_each(|groups| {
+        let mut trace = honest.clone();
+        let mut random = ChaCha20Rng::seed_from_u64(7);
+        for group in groups {
+            let at = |cell: &Cell| (cell.row as usize, usize::from(cell.column));
+            let (row, column) = at(&group[0]);
+            let value = honest.value(row, column);
+            for changed in [value + Fr::ONE, Fr::random(&mut random)] {
+                for (row, column) in group.iter().map(at) {
+                    trace.forge(row, column, changed);
+                }
+                let caught =
+                    group.iter().any(|cell| public.contains(cell) || breaks_gate(&trace, at(cell).0));
+                assert!(caught, "group of row {row} column {column} ({})", honest.label_of(row));
+            }
+            for (row, column) in group.iter().map(at) {
+                trace.forge(row, column, value);
+            }
+        }
+    });
+}
+
+fn breaks_gate(trace: &Trace, row: usize) -> bool {
+    (row.saturating_sub(1)..=row + 2)
+        .any(|anchor| checker().residues(trace, anchor).iter().any(|(_, value)| *value != Fr::ZERO))
+}
