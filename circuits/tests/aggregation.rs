@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use tenon_circuits::{
     aggregation::{AggregateProof, AggregationKeys, prove_aggregate, verify_aggregate},
     halo2::{CircuitKeys, KeyStore, ProveError, VerifyError},
+    public_inputs::BatchPublicInputs,
 };
 
 mod aggregation_support;
@@ -67,6 +68,9 @@ fn aggregate_proofs_end_to_end() {
     assert!(verify_aggregate(&keys, &more).is_err());
     more.batches.push(more.batches[0]);
     assert!(matches!(verify_aggregate(&keys, &more), Err(VerifyError::BatchCount { .. })));
+    let mut empty = proof.clone();
+    empty.batches.push(BatchPublicInputs::from_array([0.into(); 5]));
+    assert!(matches!(verify_aggregate(&keys, &empty), Err(VerifyError::EmptyBatch { index: 1 })));
     let mut other = proof.clone();
     other.batches[0].commit = other.batches[0].batch;
     assert!(verify_aggregate(&keys, &other).is_err());

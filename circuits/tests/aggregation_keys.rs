@@ -171,6 +171,23 @@ fn damaged_and_foreign_key_files_are_refused() {
 }
 
 #[test]
+fn an_environment_that_changes_the_circuits_is_refused() {
+    if std::env::var_os("MAX_DEGREE").is_some() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = KeyStore::open(directory.path()).unwrap_err();
+        assert!(matches!(error, KeyError::MaxDegreeSet { .. }), "{error}");
+        return;
+    }
+    // Again in a process of its own, so that other tests don't see the variable.
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "an_environment_that_changes_the_circuits_is_refused"])
+        .env("MAX_DEGREE", "9")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
 #[ignore = "a measurement, not a check: makes and reads a string of 2^20 powers"]
 fn time_of_a_large_string() {
     let directory = tempfile::tempdir().unwrap();

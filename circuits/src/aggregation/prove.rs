@@ -24,6 +24,7 @@ use crate::{
         to_circuit,
     },
     public_inputs::{BATCH_PUBLIC_INPUTS, BatchPublicInputs},
+    rollup,
 };
 
 const COORDINATE_BYTES: usize = 32;
@@ -148,6 +149,12 @@ pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Resul
     if proof.batches.is_empty() || proof.batches.len() > keys.leaves() {
         return Err(VerifyError::BatchCount { max: keys.leaves(), actual: proof.batches.len() });
     }
+    let zero = rollup::Fr::from(0);
+    if let Some(index) =
+        proof.batches.iter().position(|batch| batch.to_array() == [zero; BATCH_PUBLIC_INPUTS])
+    {
+        return Err(VerifyError::EmptyBatch { index });
+    }
     let (accumulator, mut transcript) = proof
         .proof
         .split_first_chunk::<ACCUMULATOR_BYTES>()
@@ -174,7 +181,6 @@ mod tests {
             KeyStore,
             leaf::{SizeClass, prove_leaf},
         },
-        rollup,
         witness::ChunkWitness,
     };
 

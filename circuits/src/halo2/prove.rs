@@ -107,6 +107,12 @@ pub enum VerifyError {
         /// Number of batches given.
         actual: usize,
     },
+    /// A place that holds no batch is given as one.
+    #[error("batch {index} is all zeros, as places without a batch are")]
+    EmptyBatch {
+        /// Position of the batch, from 0.
+        index: usize,
+    },
     /// The accumulator is not two points of the curve in canonical form.
     #[error("the accumulator is malformed: {0}")]
     MalformedAccumulator(&'static str),
