@@ -126,6 +126,10 @@ fn changed_leaf_proofs_are_refused() {
         changed.proof[position] ^= 1;
         assert!(verify_leaf_proof(&keys, &changed).is_err(), "byte {position}");
     }
+    // The first point's flag of infinity, which decoding ignores.
+    let mut flagged = proof.clone();
+    flagged.proof[31] ^= 0x80;
+    assert!(matches!(verify_leaf_proof(&keys, &flagged), Err(VerifyError::NotCanonical { position: 31 })));
     let mut longer = proof.clone();
     longer.proof.push(0);
     assert!(matches!(verify_leaf_proof(&keys, &longer), Err(VerifyError::TrailingBytes(1))));

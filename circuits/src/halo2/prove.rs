@@ -1,7 +1,13 @@
 //! Making and checking proofs.
 
+use std::mem;
+
 use halo2_proofs::{
-    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine},
+        ff::PrimeField,
+        group::GroupEncoding,
+    },
     plonk::{self, Circuit, create_proof, verify_proof},
     poly::kzg::{
         commitment::KZGCommitmentScheme,
@@ -12,7 +18,10 @@ use halo2_proofs::{
 };
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
-use snark_verifier::{loader::native::NativeLoader, system::halo2::transcript};
+use snark_verifier::{
+    loader::native::NativeLoader,
+    system::halo2::transcript::{self, halo2::TranscriptObject},
+};
 
 use super::{
     keys::{CircuitKeys, KeyError, check_environment},
@@ -99,6 +108,12 @@ pub enum VerifyError {
     /// Bytes follow the proof.
     #[error("{0} bytes follow the proof")]
     TrailingBytes(usize),
+    /// A point or a scalar isn't written as provers write it.
+    #[error("byte {position} of the proof isn't that of the canonical form")]
+    NotCanonical {
+        /// Position of the byte, from 0.
+        position: usize,
+    },
     /// The proof has another number of batches than the key has places.
     #[error("{actual} batches where 1 to {max} are possible")]
     BatchCount {
@@ -151,13 +166,24 @@ pub fn create_leaf_proof<C: Circuit<Fr>>(
 /// Verifies a proof made by [`create_leaf_proof`] under the same keys.
 ///
 /// # Errors
-/// When the proof isn't valid, or not exactly as long as it should be.
+/// When the proof isn't valid, not exactly as long as it should be, or not in canonical form.
 pub fn verify_leaf_proof(keys: &CircuitKeys, proof: &LeafProof) -> Result<(), VerifyError> {
     let instances = proof.public_inputs.to_array().map(to_circuit);
     let mut bytes = proof.proof.as_slice();
     let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
     verify(keys, &instances, &mut transcript)?;
-    check_consumed(bytes)
+    let read = mem::take(&mut transcript.loaded_stream);
+    check_consumed(bytes)?;
+
+    // A compressed point of the curve is read with the flag of infinity set, too.
+    let canonical = read.iter().flat_map(|object| match object {
+        TranscriptObject::Scalar(scalar) => scalar.to_repr().as_ref().to_vec(),
+        TranscriptObject::EcPoint(point) => point.to_bytes().as_ref().to_vec(),
+    });
+    match canonical.zip(&proof.proof).position(|(expected, actual)| expected != *actual) {
+        None => Ok(()),
+        Some(position) => Err(VerifyError::NotCanonical { position }),
+    }
 }
 
 pub(crate) fn create<C, E, T>(keys: &CircuitKeys, circuit: C, instances: &[Fr]) -> Result<Vec<u8>, ProveError>
