@@ -22,7 +22,9 @@ fn honest() -> Trace {
     let mut forger = Forger::new(&genesis());
     forger.pay(Pay::new(0, 1, 500, 10));
     forger.pay(Pay::new(4, 5, 76_000, 1000));
-    trace_of(&forger.close())
+    let trace = trace_of(&forger.close());
+    assert_eq!(violations(&trace, &claims(&trace)), []);
+    trace
 }
 
 /// Names of the constraints by gate, as the gadgets' pages have them.
