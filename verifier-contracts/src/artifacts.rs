@@ -11,6 +11,15 @@ pub const VERIFIER_SHAPE: Shape =
 /// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
 pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");
 
+/// The rollup's source.
+pub const ROLLUP_SOURCE: &str = include_str!("Rollup.sol");
+
+/// The source of the verifier's interface.
+pub const IVERIFIER_SOURCE: &str = include_str!("interfaces/IVerifier.sol");
+
+/// The source of the rollup's interface.
+pub const IROLLUP_SOURCE: &str = include_str!("interfaces/IRollup.sol");
+
 /// The verifier's ABI and code, as JSON (`abi`, `bytecode`, `deployedBytecode`).
 pub const VERIFIER_JSON: &str = include_str!("../artifacts/Verifier.json");
 

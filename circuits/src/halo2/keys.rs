@@ -1,5 +1,7 @@
 //! Proving and verifying keys: made once, kept in a directory, checked whenever they are read.
 
+mod inventory;
+
 use std::{
     collections::HashMap,
     fs, io,
@@ -29,6 +31,8 @@ use super::{
     srs::{Srs, SrsSource},
 };
 use crate::{aggregation::AggregationKeys, rollup::PROTOCOL_VERSION, witness::ChunkWitness};
+
+pub use inventory::{Content, StoredFile, needed_files, stored_files};
 
 const MAGIC: [u8; 8] = *b"TENONKEY";
 const PROOF_MAGIC: [u8; 8] = *b"TENONPRF";
@@ -297,7 +301,7 @@ impl KeyStore {
     /// A proof of an empty chunk, stored beside the keys.
     fn padding(&self, keys: &LeafKeys) -> Result<LeafProof, KeyError> {
         let class = keys.class();
-        let path = self.directory.join(format!("empty-{}-k{}.proof", class.name, class.k));
+        let path = empty_proof_path(&self.directory, class);
         match sealed::read(&path, PROOF_MAGIC)? {
             Some(sealed) => serde_json::from_slice(sealed.body())
                 .map_err(|error| KeyError::Malformed { path, reason: error.to_string() }),
@@ -387,6 +391,11 @@ impl KeyStore {
         let proving_key = assemble(vk, fixed, sigma);
         Ok(Some((CircuitKeys { srs, proving_key, info }, layout)))
     }
+}
+
+/// The file of a class's proof of an empty chunk.
+fn empty_proof_path(directory: &Path, class: SizeClass) -> PathBuf {
+    directory.join(format!("empty-{}-k{}.proof", class.name, class.k))
 }
 
 /// Refuses an environment that changes the circuits.

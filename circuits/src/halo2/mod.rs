@@ -14,7 +14,9 @@ pub mod trace;
 use ark_ff::PrimeField as _;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField as _};
 
-pub use keys::{CircuitKeys, KeyError, KeyInfo, KeyName, KeyStore};
+pub use keys::{
+    CircuitKeys, Content, KeyError, KeyInfo, KeyName, KeyStore, StoredFile, needed_files, stored_files,
+};
 pub use prove::{LeafProof, ProveError, VerifyError};
 pub use sealed::SealedFileError;
 pub use srs::{Srs, SrsSource};

@@ -30,7 +30,7 @@ use super::{
     sealed::{self, Sealed},
 };
 
-const MAGIC: [u8; 8] = *b"TENONSRS";
+pub(super) const MAGIC: [u8; 8] = *b"TENONSRS";
 const DEVELOPMENT_SEED: &[u8] = b"tenon development reference string: insecure, its secret is public";
 /// Largest supported `k`; a string of this size takes 4 GiB.
 pub const MAX_K: u32 = 25;
@@ -151,13 +151,7 @@ impl Srs {
 
     fn decode(path: &Path, sealed: &Sealed, k: u32) -> Result<Self, KeyError> {
         let malformed = |reason: String| KeyError::Malformed { path: path.to_path_buf(), reason };
-        let (&source, body) =
-            sealed.body().split_first().ok_or_else(|| malformed("the body is empty".into()))?;
-        let source =
-            SrsSource::from_byte(source).ok_or_else(|| malformed(format!("unknown source {source}")))?;
-        let (actual, body) =
-            body.split_first_chunk::<4>().ok_or_else(|| malformed("the body ends before the size".into()))?;
-        let actual = u32::from_le_bytes(*actual);
+        let (source, actual, body) = heading(path, sealed)?;
         if actual != k {
             return Err(KeyError::WrongSize { path: path.to_path_buf(), expected: k, actual });
         }
@@ -184,6 +178,20 @@ impl Srs {
         );
         Ok(Self { params, source, digest: sealed.digest() })
     }
+}
+
+/// Source and size of a stored string, and its points.
+pub(super) fn heading<'a>(
+    path: &Path,
+    sealed: &'a Sealed,
+) -> Result<(SrsSource, u32, &'a [u8]), KeyError> {
+    let malformed = |reason: String| KeyError::Malformed { path: path.to_path_buf(), reason };
+    let (&source, body) = sealed.body().split_first().ok_or_else(|| malformed("the body is empty".into()))?;
+    let source =
+        SrsSource::from_byte(source).ok_or_else(|| malformed(format!("unknown source {source}")))?;
+    let (k, points) =
+        body.split_first_chunk::<4>().ok_or_else(|| malformed("the body ends before the size".into()))?;
+    Ok((source, u32::from_le_bytes(*k), points))
 }
 
 fn check_size(k: u32) -> Result<(), KeyError> {
