@@ -1,0 +1,281 @@
+//! `tenon contracts`: the contracts on L1.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tenon_circuits::{
+    halo2::SrsSource,
+    rollup::{PROTOCOL_VERSION, field},
+};
+use tenon_contracts::{
+    artifacts::{
+        IROLLUP_SOURCE, IVERIFIER_SOURCE, ROLLUP_JSON, ROLLUP_SOURCE, VERIFIER_JSON, VERIFIER_SOURCE,
+    },
+    deployment::verifying_key_init_code,
+};
+use tenon_prover::{
+    executor::genesis_state,
+    l1::{self, L1, RpcL1},
+};
+
+use super::{
+    failure::{Blame, Failure, Outcome},
+    output, preflight,
+    progress::Progress,
+    settings::{KeysOnly, Settings},
+};
+
+/// Chains where everybody knows the senders' keys, and where the verifier accepts a development set-up.
+const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
+
+/// Exports or deploys the contracts.
+#[derive(Debug, Subcommand)]
+pub enum Contracts {
+    /// Writes sources, ABIs, code and the verifying key, for deploying with other tools.
+    Export(Export),
+    /// Deploys verifying key, verifier and rollup.
+    Deploy(Deploy),
+}
+
+impl Contracts {
+    /// Runs it.
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Export(command) => command.run().await,
+            Self::Deploy(command) => command.run().await,
+        }
+    }
+}
+
+/// Writes the contracts for the keys that the settings name.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Directory to write to, made where missing. Files of an earlier export are replaced.
+    directory: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<KeysOnly>,
+}
+
+/// What a deployer has to know besides code and ABIs.
+#[derive(Debug, Serialize)]
+struct ExportReport {
+    protocol_version: &'static str,
+    size_class: String,
+    aggregation_leaves: usize,
+    key_digest: String,
+    srs_source: SrsSource,
+    srs_digest: String,
+    /// Whether `artifacts/Verifier.json` is there: it is for the usual number of leaves, others need a compiler.
+    compiled_verifier: bool,
+    verifying_key_bytes: usize,
+    /// Keccak-256 of the verifying key.
+    verifying_key_hash: String,
+    /// Data of the transaction that creates the contract whose code is the verifying key.
+    verifying_key_init_code: String,
+    verifier_constructor: [&'static str; 2],
+    rollup_constructor: [&'static str; 2],
+    files: Vec<String>,
+}
+
+impl Export {
+    async fn run(self) -> Outcome {
+        let config = self.settings.load()?;
+        let progress = Progress::new(self.json);
+        let engine = preflight::engine(&config, &progress).await?;
+        let info = engine.keys().aggregation.info();
+        let verifier = l1::verifier(&engine.keys().aggregation).or_work("verifier contract")?;
+        let init_code = verifying_key_init_code(&verifier.verifying_key).or_work("verifying key")?;
+        let compiled_verifier = verifier.solidity == VERIFIER_SOURCE;
+
+        let mut files: Vec<(&str, &[u8])> = vec![
+            ("src/Rollup.sol", ROLLUP_SOURCE.as_bytes()),
+            ("src/generated/Verifier.sol", verifier.solidity.as_bytes()),
+            ("src/interfaces/IRollup.sol", IROLLUP_SOURCE.as_bytes()),
+            ("src/interfaces/IVerifier.sol", IVERIFIER_SOURCE.as_bytes()),
+            ("artifacts/Rollup.json", ROLLUP_JSON.as_bytes()),
+            ("verifying-key.bin", &verifier.verifying_key),
+        ];
+        let artifact = "artifacts/Verifier.json";
+        if compiled_verifier {
+            files.push((artifact, VERIFIER_JSON.as_bytes()));
+        } else {
+            // One of an earlier export would be for another verifier.
+            remove(&self.directory.join(artifact))?;
+        }
+        for (name, content) in &files {
+            write(&self.directory.join(name), content)?;
+        }
+        let description = "deployment.json";
+        let report = ExportReport {
+            protocol_version: PROTOCOL_VERSION,
+            size_class: config.size_class,
+            aggregation_leaves: config.aggregation_leaves,
+            key_digest: hex::encode(info.digest),
+            srs_source: info.srs_source,
+            srs_digest: hex::encode(info.srs_digest),
+            compiled_verifier,
+            verifying_key_bytes: verifier.verifying_key.len(),
+            verifying_key_hash: output::hex(l1::verifying_key_hash(&verifier)),
+            verifying_key_init_code: output::hex(&init_code),
+            verifier_constructor: ["address verifyingKey", "bytes32 verifyingKeyHash"],
+            rollup_constructor: ["address verifier", "uint256 genesisState"],
+            files: files.iter().map(|(name, _)| *name).chain([description]).map(str::to_owned).collect(),
+        };
+        let text = serde_json::to_string_pretty(&report).map_err(Failure::work)? + "\n";
+        write(&self.directory.join(description), text.as_bytes())?;
+
+        if self.json {
+            return output::json(&report);
+        }
+        for file in &report.files {
+            output::line(self.directory.join(file).display().to_string())?;
+        }
+        output::line(format!("verifying key hash {}", report.verifying_key_hash))?;
+        if !compiled_verifier {
+            output::line(format!(
+                "no {artifact}: compile src/generated/Verifier.sol, which is for {} leaves per aggregation",
+                report.aggregation_leaves
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Outcome {
+    let writing = format!("writing {}", path.display());
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).or_work(&writing)?;
+    }
+    fs::write(path, content).or_work(writing)
+}
+
+fn remove(path: &Path) -> Outcome {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).or_work(format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Deploys the contracts for the keys that the settings name.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// The chain's JSON-RPC interface, such as `http://127.0.0.1:8545`.
+    #[arg(long, value_name = "URL")]
+    l1: String,
+    /// File with the hex key that pays; on a development chain, the first development key of anvil without it.
+    #[arg(long, value_name = "FILE")]
+    l1_key_file: Option<PathBuf>,
+    /// The accounts that the rollup starts with, as for `tenon serve`.
+    #[arg(long, value_name = "FILE")]
+    genesis: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<KeysOnly>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeployReport {
+    chain: String,
+    chain_id: u64,
+    sender: String,
+    verifying_key: String,
+    verifier: String,
+    rollup: String,
+    domain: String,
+    genesis_state: String,
+    verifying_key_hash: String,
+    gas_used: u64,
+    srs_source: SrsSource,
+}
+
+impl Deploy {
+    async fn run(self) -> Outcome {
+        let config = self.settings.load()?;
+        let genesis = genesis_state(Some(&self.genesis)).or_request("--genesis")?;
+        let chain = connect(&self.l1, self.l1_key_file.as_deref()).await?;
+        let chain_id = chain.chain_id().await.or_work("--l1")?;
+        let progress = Progress::new(self.json);
+        let engine = preflight::engine(&config, &progress).await?;
+        let srs_source = engine.keys().aggregation.info().srs_source;
+        refuse_insecure_chain(engine.is_insecure(), chain_id)?;
+        let verifier = l1::verifier(&engine.keys().aggregation).or_work("verifier contract")?;
+        let work = progress.work("contracts");
+        work.update(None, &format!("deploying to {}", chain.name()));
+        let genesis_state = genesis.commitment();
+        let deployed = chain.deploy(&verifier, genesis_state).await.or_work("deploying the contracts")?;
+        work.done("deployed");
+
+        let report = DeployReport {
+            chain: chain.name(),
+            chain_id: deployed.chain_id,
+            sender: chain.sender().to_string(),
+            verifying_key: deployed.verifying_key.to_string(),
+            verifier: deployed.verifier.to_string(),
+            rollup: deployed.rollup.to_string(),
+            domain: field::to_hex(&deployed.domain),
+            genesis_state: field::to_hex(&genesis_state),
+            verifying_key_hash: output::hex(l1::verifying_key_hash(&verifier)),
+            gas_used: deployed.gas_used,
+            srs_source,
+        };
+        if self.json { output::json(&report) } else { self.print(&report) }
+    }
+
+    fn print(&self, report: &DeployReport) -> Outcome {
+        let rows = [
+            ("verifying key", report.verifying_key.clone()),
+            ("verifier", report.verifier.clone()),
+            ("rollup", report.rollup.clone()),
+            ("chain id", report.chain_id.to_string()),
+            ("domain", report.domain.clone()),
+            ("genesis state", report.genesis_state.clone()),
+            ("verifying key hash", report.verifying_key_hash.clone()),
+            ("gas used", output::grouped(report.gas_used)),
+            ("set-up", report.srs_source.to_string()),
+        ];
+        let rows = rows.map(|(name, value)| [name.to_owned(), value]);
+        output::line(output::table(["", ""], &rows).trim())?;
+        output::line(format!(
+            "the service for it: tenon serve --chain-id {} --rollup-address {} --genesis {}",
+            report.chain_id,
+            report.rollup,
+            self.genesis.display()
+        ))
+    }
+}
+
+/// Connects to a chain. Without a key file the first development key of anvil pays, on development chains only.
+pub async fn connect(url: &str, key_file: Option<&Path>) -> Outcome<RpcL1> {
+    let chain = RpcL1::new(url, key_file).or_request("--l1")?;
+    let chain_id = chain.chain_id().await.or_work("--l1")?;
+    if key_file.is_none() && !DEVELOPMENT_CHAINS.contains(&chain_id) {
+        return Err(Failure::request_text(format!(
+            "--l1-key-file: expected on chain {chain_id}, found none; only the development chains {} can do without",
+            DEVELOPMENT_CHAINS.map(|id| id.to_string()).join(" and ")
+        )));
+    }
+    Ok(chain)
+}
+
+/// Refuses keys of a development set-up on any but the development chains, whose verifier would refuse them.
+pub fn refuse_insecure_chain(insecure: bool, chain_id: u64) -> Outcome {
+    if insecure && !DEVELOPMENT_CHAINS.contains(&chain_id) {
+        return Err(Failure::request_text(format!(
+            "the keys have a development set-up, whose verifier refuses chain {chain_id}; use keys of an imported \
+             set-up, or one of the chains {}",
+            DEVELOPMENT_CHAINS.map(|id| id.to_string()).join(" and ")
+        )));
+    }
+    Ok(())
+}
