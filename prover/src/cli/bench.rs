@@ -1,0 +1,286 @@
+//! `tenon bench`: the whole pipeline by batch size.
+
+use std::{
+    path::PathBuf,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use serde::Serialize;
+use tenon_circuits::{
+    halo2::leaf::{LeafCircuit, SizeClass},
+    rollup::execute,
+};
+use tenon_prover::{
+    Config,
+    circuit_engine::CircuitEngine,
+    engine::{Engine, EngineError},
+    l1::{self, EmbeddedL1, L1},
+    telemetry::{self, PeakMemory},
+};
+use tokio::task::spawn_blocking;
+
+use super::{
+    chart,
+    failure::{Blame, Failure, Outcome},
+    jobs::write,
+    output::{self, INSECURE_SETUP},
+    preflight,
+    progress::Progress,
+    settings::{KeysOnly, Settings},
+    workload::Workload,
+};
+
+/// Measures execution, proofs and settlement of batches of several sizes: for each size, as many batches of one chunk
+/// as an aggregation takes.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Transfers per batch. Each size is proven in the smallest size class that holds it.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_values_t = [4_usize, 32])]
+    sizes: Vec<usize>,
+    /// Stops after the leaf proofs.
+    #[arg(long)]
+    leaf_only: bool,
+    /// Writes a chart of the seconds by stage as SVG.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+    /// Prints the results as one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<KeysOnly>,
+}
+
+/// All results.
+#[derive(Debug, Serialize)]
+struct Report {
+    hardware: String,
+    insecure: bool,
+    leaves: usize,
+    results: Vec<Measured>,
+}
+
+/// The results for one batch size.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    /// The leaf circuit's size class.
+    pub size_class: &'static str,
+    /// log2 of its rows.
+    pub k: u32,
+    /// Transfers per batch.
+    pub transfers: usize,
+    /// Batches.
+    pub batches: usize,
+    /// Rows in use for a chunk, divided by the transfers that it holds.
+    pub rows_per_transfer: usize,
+    /// Advice cells in use for a chunk, divided by the transfers that it holds.
+    pub cells_per_transfer: usize,
+    /// Rows that one more transfer takes.
+    pub rows_per_added_transfer: usize,
+    /// Advice cells that one more transfer takes.
+    pub cells_per_added_transfer: usize,
+    /// Times for all batches.
+    pub seconds: Stages,
+    /// Transfers proven per second of leaf proofs and aggregation.
+    pub transfers_per_second: f64,
+    /// Peak memory while leaf proofs were made.
+    pub leaf_peak_memory_bytes: u64,
+    /// Peak memory of the aggregation.
+    pub aggregate_peak_memory_bytes: u64,
+    /// Bytes of the settled proof.
+    pub proof_bytes: usize,
+    /// Gas of its settlement.
+    pub gas_used: u64,
+    /// Gas divided by the transfers settled.
+    pub gas_per_transaction: u64,
+}
+
+/// Seconds by stage.
+#[derive(Debug, Default, Serialize)]
+pub struct Stages {
+    /// Reading or making keys; not part of the total.
+    pub keys: f64,
+    /// Executing the batches.
+    pub execute: f64,
+    /// Leaf proofs.
+    pub leaf: f64,
+    /// Aggregation.
+    pub aggregate: f64,
+    /// Checking the aggregate proof natively.
+    pub verify: f64,
+    /// Settling it in an embedded EVM.
+    pub settle: f64,
+    /// Everything but the keys.
+    pub total: f64,
+}
+
+impl Bench {
+    /// Runs the command.
+    pub async fn run(self) -> Outcome {
+        let config = self.settings.load()?;
+        let sizes = self.sizes.iter().map(|size| Ok((*size, class_for(*size)?))).collect::<Outcome<Vec<_>>>()?;
+        let progress = Progress::new(self.json);
+        let mut report = Report {
+            hardware: telemetry::hardware(),
+            insecure: false,
+            leaves: config.aggregation_leaves,
+            results: Vec::new(),
+        };
+        for (transfers, class) in sizes {
+            let config = Config { size_class: class.name.to_owned(), ..config.clone() };
+            let mark = Instant::now();
+            let engine = preflight::engine(&config, &progress).await?;
+            let keys = output::rounded(mark.elapsed());
+            report.insecure |= engine.is_insecure();
+            let leaf_only = self.leaf_only;
+            let work = progress.work(&format!("{transfers} transfers per batch"));
+            let handle = tokio::runtime::Handle::current();
+            let mut measured = spawn_blocking(move || {
+                // The chain within the process needs no runtime of its own.
+                handle.block_on(measure(&engine, class, transfers, leaf_only))
+            })
+            .await
+            .or_work("measuring")??;
+            measured.seconds.keys = keys;
+            work.done(&format!("{:.2} transfers per second", measured.transfers_per_second));
+            report.results.push(measured);
+        }
+        if let Some(path) = &self.chart {
+            write(path, &chart::seconds_by_stage(&report.results, &report.hardware))?;
+        }
+        if self.json { output::json(&report) } else { report.show() }
+    }
+}
+
+/// Accounts that pay each other.
+const USERS: u32 = 16;
+
+fn class_for(transfers: usize) -> Outcome<SizeClass> {
+    let fitting = SizeClass::ALL.into_iter().filter(|class| transfers > 0 && class.transactions >= transfers);
+    fitting.min_by_key(|class| class.transactions).ok_or_else(|| {
+        let most = SizeClass::ALL.map(|class| class.transactions).into_iter().max().unwrap_or(0);
+        Failure::request_text(format!("--sizes: expected 1 to {most} transfers per batch, found {transfers}"))
+    })
+}
+
+async fn measure(
+    engine: &CircuitEngine,
+    class: SizeClass,
+    transfers: usize,
+    leaf_only: bool,
+) -> Outcome<Measured> {
+    let failed = |error: EngineError| Failure::work(error);
+    let mut seconds = Stages::default();
+    let mut workload = Workload::new(USERS)?;
+    let mut state = workload.state().clone();
+    let chain = EmbeddedL1::new();
+    let verifier = l1::verifier(&engine.keys().aggregation).map_err(Failure::work)?;
+    let deployed = chain.deploy(&verifier, state.commitment()).await.map_err(Failure::work)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let timestamp = u32::try_from(now).or_work("clock")?;
+    let batches = engine.circuits().leaves;
+    let documents: Vec<_> =
+        (0..batches).map(|_| workload.batch(transfers as u32, deployed.domain)).collect();
+
+    let started = Instant::now();
+    let mut witnesses = Vec::new();
+    for (number, document) in (1..).zip(documents) {
+        let batch = document.into_batch(number, timestamp);
+        let execution =
+            execute(&state, deployed.domain, &batch, class.transactions).map_err(Failure::work)?;
+        state = execution.state;
+        witnesses.extend(execution.chunks);
+    }
+    seconds.execute = output::rounded(started.elapsed());
+
+    let mark = Instant::now();
+    let memory = PeakMemory::start();
+    let leaves =
+        witnesses.iter().map(|witness| engine.prove_leaf(witness)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let leaf_peak_memory_bytes = memory.bytes();
+    seconds.leaf = output::rounded(mark.elapsed());
+
+    let mut measured = Measured {
+        size_class: class.name,
+        k: class.k,
+        transfers,
+        batches,
+        rows_per_transfer: rows_and_cells(class).0 / class.transactions,
+        cells_per_transfer: rows_and_cells(class).1 / class.transactions,
+        rows_per_added_transfer: added(class).0,
+        cells_per_added_transfer: added(class).1,
+        seconds,
+        transfers_per_second: 0.0,
+        leaf_peak_memory_bytes,
+        aggregate_peak_memory_bytes: 0,
+        proof_bytes: 0,
+        gas_used: 0,
+        gas_per_transaction: 0,
+    };
+    if !leaf_only {
+        let mark = Instant::now();
+        let memory = PeakMemory::start();
+        let proof = engine.prove_aggregate(&leaves).map_err(failed)?;
+        measured.aggregate_peak_memory_bytes = memory.bytes();
+        measured.seconds.aggregate = output::rounded(mark.elapsed());
+        let mark = Instant::now();
+        engine.verify_aggregate(&proof).map_err(failed)?;
+        measured.seconds.verify = output::rounded(mark.elapsed());
+        let mark = Instant::now();
+        let settled =
+            chain.settle(deployed.rollup, &proof.batches, &proof.proof).await.map_err(Failure::work)?;
+        measured.seconds.settle = output::rounded(mark.elapsed());
+        measured.proof_bytes = proof.proof.len();
+        measured.gas_used = settled.gas_used;
+        measured.gas_per_transaction = settled.gas_used / (transfers * batches).max(1) as u64;
+    }
+    measured.seconds.total = output::rounded(started.elapsed());
+    let proving = measured.seconds.leaf + measured.seconds.aggregate;
+    measured.transfers_per_second = (transfers * batches) as f64 / proving.max(f64::MIN_POSITIVE);
+    Ok(measured)
+}
+
+/// Rows and advice cells that a class's chunk uses.
+fn rows_and_cells(class: SizeClass) -> (usize, usize) {
+    let circuit = LeafCircuit::keygen(class);
+    (circuit.trace().rows(), circuit.trace().assigned_cells())
+}
+
+/// Rows and advice cells that one transfer adds to a chunk.
+fn added(class: SizeClass) -> (usize, usize) {
+    let (rows_1, cells_1) = rows_and_cells(SizeClass { transactions: 1, ..class });
+    let (rows_3, cells_3) = rows_and_cells(SizeClass { transactions: 3, ..class });
+    ((rows_3 - rows_1) / 2, (cells_3 - cells_1) / 2)
+}
+
+impl Report {
+    fn show(&self) -> Outcome {
+        let rows: Vec<_> = self
+            .results
+            .iter()
+            .map(|result| {
+                [
+                    format!("{} x {}", result.batches, result.transfers),
+                    format!("{} (k = {})", result.size_class, result.k),
+                    result.rows_per_added_transfer.to_string(),
+                    result.cells_per_added_transfer.to_string(),
+                    output::seconds(result.seconds.execute),
+                    output::seconds(result.seconds.leaf),
+                    output::seconds(result.seconds.aggregate),
+                    output::seconds(result.seconds.settle),
+                    output::bytes(result.leaf_peak_memory_bytes),
+                    output::bytes(result.aggregate_peak_memory_bytes),
+                    output::grouped(result.gas_used),
+                    format!("{:.2}", result.transfers_per_second),
+                ]
+            })
+            .collect();
+        let headings = [
+            "TRANSFERS", "CLASS", "ROWS/TX", "CELLS/TX", "EXECUTE", "LEAF", "AGGREGATE", "SETTLE", "LEAF MEMORY",
+            "AGGREGATE MEMORY", "GAS", "TX/S",
+        ];
+        output::line(self.hardware.as_str())?;
+        output::line(output::table(headings, &rows).trim_end())?;
+        if self.insecure { output::line(INSECURE_SETUP) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,217 @@
+//! The service's gRPC interface, from the caller's side.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use tenon_circuits::{
+    halo2::LeafProof,
+    public_inputs::LeafPublicInputs,
+    rollup::{Account, Address, Fr, PublicKey, field, json::BatchDocument},
+};
+use tenon_proto::v1::{self, prover_client::ProverClient};
+use tenon_prover::convert;
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
+use tonic_types::StatusExt;
+
+use super::{
+    failure::{Failure, Outcome},
+    output,
+};
+
+/// A client of the service.
+pub type Client = ProverClient<Channel>;
+
+/// Bytes of error details asked for: every rejection of a large batch fits.
+const MAX_ERROR_BYTES: u32 = 262_144;
+
+/// Bytes of headers that the client takes: the details in base64, and some more.
+const MAX_HEADER_BYTES: u32 = 1 << 20;
+
+/// Bytes of a reply that the client takes: proofs with their leaves.
+const MAX_REPLY_BYTES: usize = 64 << 20;
+
+/// Which service a command talks to.
+#[derive(Clone, Debug, Args)]
+pub struct Server {
+    /// The service's gRPC address.
+    #[arg(long, env = "TENON_SERVER", value_name = "URL", default_value = "http://127.0.0.1:7440")]
+    server: String,
+}
+
+impl Server {
+    /// Connects.
+    pub async fn connect(&self) -> Outcome<Client> {
+        connect(&self.server).await
+    }
+}
+
+/// Connects to the service at a URL.
+pub async fn connect(url: &str) -> Outcome<Client> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| {
+        Failure::request_text(format!("server {url}: not a URL such as http://127.0.0.1:7440: {error}"))
+    })?;
+    let channel = endpoint
+        .connect_timeout(Duration::from_secs(10))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .connect()
+        .await
+        .map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Failure::work_text(format!("no service at {url}: {error} {cause}; is `tenon serve` running there?"))
+        })?;
+    Ok(ProverClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
+}
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// Position of the transaction in the batch, where it is about one.
+    pub transaction: Option<usize>,
+    /// Path of the field.
+    pub field: String,
+    /// Stable code.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Why the service refused a request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    /// The gRPC code's name.
+    pub code: String,
+    /// Stable code.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Everything that is wrong.
+    pub rejections: Vec<Rejection>,
+    /// How many more rejections didn't fit the reply.
+    pub omitted: u64,
+    /// The request was wrong, as against a service in trouble.
+    #[serde(skip)]
+    request: bool,
+}
+
+impl Refusal {
+    /// Reads an error.
+    pub fn new(status: &Status) -> Self {
+        let details = status.get_error_details();
+        let info = details.error_info();
+        let rejections = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+        let rejections = rejections.iter().map(|violation| Rejection {
+            transaction: transaction_index(&violation.field),
+            field: violation.field.clone(),
+            reason: violation.reason.clone(),
+            message: violation.description.clone(),
+        });
+        let request = matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::FailedPrecondition
+                | Code::OutOfRange
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::Unimplemented
+        );
+        Self {
+            code: format!("{:?}", status.code()),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            message: status.message().to_owned(),
+            rejections: rejections.collect(),
+            omitted: info
+                .and_then(|info| info.metadata.get("omitted"))
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(0),
+            request,
+        }
+    }
+
+    /// The failure that reports it.
+    pub fn into_failure(self) -> Failure {
+        let mut text = match (self.rejections.is_empty(), self.reason.as_str()) {
+            (true, "") => format!("{} ({})", self.message, self.code),
+            (true, reason) => format!("{} ({reason})", self.message),
+            (false, _) => format!("the service refused the request; nothing changed ({})", self.reason),
+        };
+        for rejection in &self.rejections {
+            text.push_str(&format!("\n  {}: {}: {}", rejection.field, rejection.reason, rejection.message));
+        }
+        if self.omitted > 0 {
+            text.push_str(&format!("\n  and {} more", self.omitted));
+        }
+        if self.request { Failure::request_text(text) } else { Failure::work_text(text) }
+    }
+}
+
+/// A refusal as a failure.
+pub fn refused(status: Status) -> Failure {
+    Refusal::new(&status).into_failure()
+}
+
+/// The index in `transactions[INDEX].field`.
+fn transaction_index(field: &str) -> Option<usize> {
+    let (index, _) = field.strip_prefix("transactions[")?.split_once(']')?;
+    index.parse().ok()
+}
+
+/// The request that submits a batch.
+pub fn submission(document: &BatchDocument, idempotency_key: String) -> v1::SubmitBatchRequest {
+    v1::SubmitBatchRequest {
+        idempotency_key,
+        domain: convert::element_bytes(&document.domain),
+        timestamp: document.timestamp,
+        fee_accounts: document.fee_accounts.clone(),
+        transactions: document.transactions.iter().map(convert::transaction_message).collect(),
+        max_error_bytes: MAX_ERROR_BYTES,
+    }
+}
+
+/// The account in a reply.
+pub fn account(reply: &v1::GetAccountResponse) -> Outcome<Account> {
+    let account = reply.account.as_ref().ok_or_else(|| malformed("account", "it is missing"))?;
+    let key = account.key.as_ref().ok_or_else(|| malformed("account.key", "it is missing"))?;
+    let balance = account.balance.parse().map_err(|_| malformed("account.balance", &account.balance))?;
+    let owner = <[u8; 20]>::try_from(account.owner.as_slice())
+        .map_err(|_| malformed("account.owner", &output::hex(&account.owner)))?;
+    Ok(Account {
+        token: account.token,
+        nonce: account.nonce,
+        balance,
+        key: PublicKey { x: element("account.key.x", &key.x)?, y: element("account.key.y", &key.y)? },
+        owner: Address(owner),
+    })
+}
+
+/// A leaf proof in a reply.
+pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
+    let inputs = reply.public_inputs.as_ref().ok_or_else(|| malformed("public_inputs", "they are missing"))?;
+    let public_inputs = LeafPublicInputs {
+        domain: element("domain", &inputs.domain)?,
+        batch: element("batch", &inputs.batch)?,
+        state_in: element("state_in", &inputs.state_in)?,
+        state_out: element("state_out", &inputs.state_out)?,
+        commit_in: element("commit_in", &inputs.commit_in)?,
+        commit_out: element("commit_out", &inputs.commit_out)?,
+    };
+    Ok(LeafProof { public_inputs, proof: reply.proof.clone() })
+}
+
+/// A field element in a reply.
+pub fn element(name: &str, bytes: &[u8]) -> Outcome<Fr> {
+    let value: Option<[u8; 32]> = bytes.try_into().ok();
+    value
+        .and_then(|bytes| field::from_bytes(&bytes).ok())
+        .ok_or_else(|| malformed(name, &output::hex(bytes)))
+}
+
+/// A reply that isn't as the interface says.
+pub fn malformed(name: &str, value: &str) -> Failure {
+    Failure::work_text(format!("the service's reply makes no sense: {name}: {value}"))
+}

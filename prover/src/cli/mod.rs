@@ -1,0 +1,103 @@
+//! Commands of the program.
+
+mod bench;
+mod chart;
+mod client;
+mod contracts;
+mod demo;
+mod doctor;
+mod failure;
+mod jobs;
+mod keys;
+mod output;
+mod pipeline;
+mod preflight;
+mod progress;
+mod serve;
+mod settings;
+mod verify;
+mod wallet;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::{Failure, Outcome};
+
+/// Zero-knowledge rollup prover: takes batches of signed transfers, proves them, and settles one proof on L1.
+///
+/// Exit codes: 0 done, 1 the work failed, 2 the request was wrong.
+#[derive(Debug, Parser)]
+#[command(name = "tenon", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the whole pipeline once: keys, contracts, service, transfers, proofs, settlement.
+    Demo(demo::Demo),
+    /// Runs the prover service.
+    Serve(serve::Serve),
+    /// Submits a batch of signed transactions.
+    Submit(jobs::Submit),
+    /// Shows jobs, or one of them.
+    Status(jobs::Status),
+    /// Follows a job until it ends.
+    Watch(jobs::Watch),
+    /// Takes a batch back out of the log.
+    Cancel(jobs::Cancel),
+    /// Fetches the proof of a job.
+    Proof(jobs::Proof),
+    /// Checks a proof in a file with the keys of this machine.
+    Verify(verify::Verify),
+    /// Makes or shows proving keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Exports or deploys the contracts.
+    #[command(subcommand)]
+    Contracts(contracts::Contracts),
+    /// Makes wallet keys, signs transactions.
+    #[command(subcommand)]
+    Wallet(wallet::Wallet),
+    /// Checks everything that the service needs on this machine.
+    Doctor(doctor::Doctor),
+    /// Measures the whole pipeline by batch size.
+    Bench(bench::Bench),
+}
+
+/// Runs the command of the command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::work(error).report(),
+    };
+    let outcome = runtime.block_on(execute(cli.command));
+    // Proofs in work can't be interrupted; what they leave is safe to lose.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn execute(command: Command) -> Outcome {
+    match command {
+        Command::Demo(command) => command.run().await,
+        Command::Serve(command) => command.run().await,
+        Command::Submit(command) => command.run().await,
+        Command::Status(command) => command.run().await,
+        Command::Watch(command) => command.run().await,
+        Command::Cancel(command) => command.run().await,
+        Command::Proof(command) => command.run().await,
+        Command::Verify(command) => command.run().await,
+        Command::Keys(command) => command.run().await,
+        Command::Contracts(command) => command.run().await,
+        Command::Wallet(command) => command.run().await,
+        Command::Doctor(command) => command.run().await,
+        Command::Bench(command) => command.run().await,
+    }
+}

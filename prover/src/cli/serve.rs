@@ -1,0 +1,78 @@
+//! `tenon serve`.
+
+use clap::Args;
+use tenon_prover::{Service, telemetry};
+
+use super::{
+    failure::{Blame, Failure, Outcome},
+    output, preflight,
+    progress::Progress,
+    settings::{All, Settings},
+};
+
+/// Runs the prover service until it is interrupted or terminated.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Says as one JSON object where the service listens.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<All>,
+}
+
+impl Serve {
+    /// Runs the command.
+    pub async fn run(self) -> Outcome {
+        let config = self.settings.load()?;
+        telemetry::init_logging(&config);
+        preflight::service(&config)?;
+        let mut ended = Ended::new()?;
+        let progress = Progress::new(false);
+        let engine = tokio::select! {
+            engine = preflight::engine(&config, &progress) => engine?,
+            () = ended.wait() => return Ok(()),
+        };
+        let service = Service::start(config, engine).await.map_err(Failure::work)?;
+        if self.json {
+            output::json(&serde_json::json!({
+                "grpc": format!("http://{}", service.grpc_addr),
+                "http": format!("http://{}", service.http_addr),
+            }))?;
+        } else {
+            output::line(format!("gRPC on http://{}", service.grpc_addr))?;
+            output::line(format!("metrics and health on http://{}", service.http_addr))?;
+        }
+        ended.wait().await;
+        service.shutdown().await;
+        Ok(())
+    }
+}
+
+/// The signals that end a process.
+#[derive(Debug)]
+pub struct Ended {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Ended {
+    /// Takes the signals over.
+    pub fn new() -> Outcome<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .or_work("signals")?,
+        })
+    }
+
+    /// Returns once the process is asked to end.
+    pub async fn wait(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
