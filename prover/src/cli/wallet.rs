@@ -132,10 +132,10 @@ pub struct TransferFlags {
     #[arg(long)]
     nonce: Option<u64>,
     /// What is paid, in the token's smallest unit.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     amount: Option<u128>,
     /// The fee, in the token's smallest unit.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     fee: Option<u128>,
     /// The last batch time with which the transfer is valid, in Unix seconds. [default: no limit]
     #[arg(long, value_name = "SECONDS")]
