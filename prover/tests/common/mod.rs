@@ -222,8 +222,12 @@ pub fn unsigned(from: u32, to: u32, nonce: u64, amount: u64, fee: u16) -> Transa
 }
 
 pub fn sign(transaction: Transaction) -> Transaction {
+    sign_for(transaction, rollup_domain())
+}
+
+pub fn sign_for(transaction: Transaction, domain: Fr) -> Transaction {
     let receiver = account(transaction.to.min(ACCOUNTS - 1));
-    transaction.signed(&key(transaction.from), rollup_domain(), &receiver)
+    transaction.signed(&key(transaction.from), domain, &receiver)
 }
 
 pub fn transfer(from: u32, to: u32, nonce: u64) -> Transaction {
