@@ -12,7 +12,8 @@ use tenon_circuits::halo2::KeyStore;
 use tenon_circuits::halo2::leaf::{LeafKeys, SizeClass, prove_leaf, verify_leaf};
 
 fn store() -> KeyStore {
-    let directory = std::env::var_os("TENON_KEYS_DIR").map_or_else(|| PathBuf::from(".tenon/keys"), PathBuf::from);
+    let directory =
+        std::env::var_os("TENON_KEYS_DIR").map_or_else(|| PathBuf::from(".tenon/keys"), PathBuf::from);
     KeyStore::open(&directory).expect("a directory for keys")
 }
 
@@ -37,7 +38,8 @@ fn aggregate(c: &mut Criterion) {
     let class = SizeClass::SMALL;
     let keys = KeySet::load_or_create(&store(), class, DEFAULT_LEAVES).expect("keys");
     let state = state(64).expect("the state is small");
-    let executed = execution(&state, 2 * class.transactions as u32, class.transactions).expect("a valid batch");
+    let executed =
+        execution(&state, 2 * class.transactions as u32, class.transactions).expect("a valid batch");
     let leaves: Vec<_> =
         executed.chunks.iter().map(|chunk| prove_leaf(&keys.leaf, chunk).expect("a proof")).collect();
     let proof = prove_aggregate(&keys.aggregation, &leaves).expect("an aggregate");

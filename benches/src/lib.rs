@@ -1,8 +1,8 @@
 //! What the benches measure on: accounts, signed transfers and executed batches, always the same.
 
 use tenon_circuits::rollup::{
-    Account, Address, AmountCode, Batch, Execution, FeeCode, Fr, PrivateKey, Signature, State, Transaction, domain,
-    execute, transaction::KIND_TRANSFER,
+    Account, Address, AmountCode, Batch, Execution, FeeCode, Fr, PrivateKey, Signature, State, Transaction,
+    domain, execute, transaction::KIND_TRANSFER,
 };
 
 /// Token of every account.

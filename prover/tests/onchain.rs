@@ -13,12 +13,17 @@ use std::{
 
 use alloy::primitives::{Address, Bytes};
 use common::{connect, request, transfer, watch, write_genesis};
-use tenon_circuits::{KeySet, aggregation::AggregateProof, halo2::{KeyStore, leaf::SizeClass}};
+use tenon_circuits::{
+    KeySet,
+    aggregation::AggregateProof,
+    halo2::{KeyStore, leaf::SizeClass},
+};
 use tenon_contracts::{
     calldata,
     deployment::Deployment,
     evm::{EvmError, LOCAL_CHAIN_ID, LocalChain},
 };
+use tenon_proto::v1::{self, JobState};
 use tenon_prover::{
     Config, Service,
     circuit_engine::CircuitEngine,
@@ -26,7 +31,6 @@ use tenon_prover::{
     executor::genesis_state,
     l1::{self, L1, RpcL1},
 };
-use tenon_proto::v1::{self, JobState};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -161,7 +165,8 @@ async fn batches_over_grpc_are_proven_and_settled_on_two_chains() {
     let domain = deployed.domain;
     let mut jobs = Vec::new();
     for (name, nonces) in [("first", 0..3), ("second", 3..5)] {
-        let transactions: Vec<_> = nonces.map(|nonce| common::sign_for(transfer(0, 1, nonce), domain)).collect();
+        let transactions: Vec<_> =
+            nonces.map(|nonce| common::sign_for(transfer(0, 1, nonce), domain)).collect();
         let mut submission = request(name, &transactions);
         submission.domain = convert::element_bytes(&domain);
         jobs.push(client.submit_batch(submission).await.unwrap().into_inner().job.unwrap());
@@ -171,7 +176,8 @@ async fn batches_over_grpc_are_proven_and_settled_on_two_chains() {
         assert_eq!(events.last().unwrap().state(), JobState::Ready, "{events:?}");
     }
     let subject = Some(v1::get_proof_request::Subject::JobId(jobs[1].id.clone()));
-    let reply = client.get_proof(v1::GetProofRequest { subject, with_leaf_proofs: true }).await.unwrap().into_inner();
+    let reply =
+        client.get_proof(v1::GetProofRequest { subject, with_leaf_proofs: true }).await.unwrap().into_inner();
     let message = reply.proof.unwrap();
     assert_eq!(reply.leaf_proofs.len(), 2);
     let verdict = client.verify_proof(v1::VerifyProofRequest { proof: Some(message.clone()) }).await.unwrap();

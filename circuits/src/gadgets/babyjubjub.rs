@@ -142,12 +142,7 @@ pub fn on_curve(trace: &mut Trace, point: PointVars) {
     let xx = arithmetic::multiply(trace, point.x, point.x);
     let yy = arithmetic::multiply(trace, point.y, point.y);
     // a xx + yy − 1 − d xx yy: the two squares are factors and terms.
-    equation(
-        trace,
-        &[(a(), xx.into()), (Fr::ONE, yy.into())],
-        Some((-d(), xx.into(), yy.into())),
-        -Fr::ONE,
-    );
+    equation(trace, &[(a(), xx.into()), (Fr::ONE, yy.into())], Some((-d(), xx.into(), yy.into())), -Fr::ONE);
 }
 
 /// The bits of a multiplier, most significant first, and whether to compare them with r.
@@ -325,7 +320,8 @@ pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
     trace.link(right.equal, zero);
     trace.label("signature equation");
     let minus_x = arithmetic::linear(trace, &[(-Fr::ONE, r8.x)], Fr::ZERO);
-    let (left, scalar) = fixed_base(trace, PointVars { x: minus_x, y: r8.y }, &bits_of(&s, 2 * WINDOWS), zero);
+    let (left, scalar) =
+        fixed_base(trace, PointVars { x: minus_x, y: r8.y }, &bits_of(&s, 2 * WINDOWS), zero);
     trace.link(left.x, right.point.x);
     trace.link(left.y, right.point.y);
     trace.label("scalar below the subgroup order");

@@ -127,7 +127,8 @@ fn make_tables(t: usize, block: usize) -> Tables {
     let round = |r: usize| -> Vec<Fr> {
         source.round_constants[r * t..(r + 1) * t].iter().map(|value| to_circuit(*value)).collect()
     };
-    let add = |left: Vec<Fr>, right: &[Fr]| -> Vec<Fr> { left.iter().zip(right).map(|(l, r)| l + r).collect() };
+    let add =
+        |left: Vec<Fr>, right: &[Fr]| -> Vec<Fr> { left.iter().zip(right).map(|(l, r)| l + r).collect() };
     let before = source.full_rounds / 2;
     let mut carried = vec![Fr::ZERO; t];
     let mut partial = Vec::new();
@@ -227,7 +228,9 @@ fn combine(mds: &[Vec<Fr>], state: &[Form]) -> Vec<Form> {
     let width = state.iter().map(Vec::len).max().unwrap_or(0);
     let at = |form: &Form, i: usize| form.get(i).copied().unwrap_or(Fr::ZERO);
     mds.iter()
-        .map(|row| (0..width).map(|i| row.iter().zip(state).map(|(m, form)| *m * at(form, i)).sum()).collect())
+        .map(|row| {
+            (0..width).map(|i| row.iter().zip(state).map(|(m, form)| *m * at(form, i)).sum()).collect()
+        })
         .collect()
 }
 
@@ -258,10 +261,7 @@ pub fn partial_constraints<const T: usize>(window: &mut Window<'_, '_>) -> Vec<N
     let mut input = basis[0].clone();
     let mut constraints = Vec::new();
     for round in 0..layout.block {
-        let constant = window.constant(
-            origin + (round / CONSTANT_COLUMNS) as i32,
-            round % CONSTANT_COLUMNS,
-        );
+        let constant = window.constant(origin + (round / CONSTANT_COLUMNS) as i32, round % CONSTANT_COLUMNS);
         let output = if round % 2 == 0 {
             let u = input.clone() + constant;
             let a = helper(window);

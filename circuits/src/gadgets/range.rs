@@ -26,8 +26,7 @@ pub fn constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     (0..ADVICE_COLUMNS)
         .map(|i| {
             let low = window.cell(0, i);
-            let high =
-                if i + 1 < ADVICE_COLUMNS { window.cell(0, i + 1) } else { window.cell(1, 0) };
+            let high = if i + 1 < ADVICE_COLUMNS { window.cell(0, i + 1) } else { window.cell(1, 0) };
             let digit = low - high * Fr::from(4);
             let in_range = (1..4).fold(digit.clone(), |product, k| {
                 product * (digit.clone() - halo2_proofs::plonk::Expression::Constant(Fr::from(k)))
@@ -68,7 +67,8 @@ pub fn check(trace: &mut Trace, value: Var, bits: usize, zero: Var) {
                 trace.set(row, column, Fr::ZERO);
             } else {
                 let first = index == 0 && column == start;
-                let cell = if first { trace.copy(row, column, value) } else { trace.set(row, column, running) };
+                let cell =
+                    if first { trace.copy(row, column, value) } else { trace.set(row, column, running) };
                 match pending.next() {
                     Some(digit) => running = (running - Fr::from(digit)) * quarter,
                     None => end = Some(cell),

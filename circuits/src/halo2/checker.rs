@@ -158,10 +158,8 @@ impl Checker {
                 violations.push(Violation::PublicInput { index: *index, cell: *cell });
             }
         }
-        let mut broken: Vec<Violation> = (0..trace.rows())
-            .into_par_iter()
-            .flat_map_iter(|row| self.broken_at(trace, row))
-            .collect();
+        let mut broken: Vec<Violation> =
+            (0..trace.rows()).into_par_iter().flat_map_iter(|row| self.broken_at(trace, row)).collect();
         violations.append(&mut broken);
         violations.truncate(limit);
         violations

@@ -320,11 +320,7 @@ impl KeyStore {
     /// # Errors
     /// When stored keys can't be trusted or are for another circuit or reference string, or none can be
     /// made or stored.
-    pub fn circuit<C: Circuit<Fr>>(
-        &self,
-        name: &KeyName,
-        circuit: &C,
-    ) -> Result<Arc<CircuitKeys>, KeyError> {
+    pub fn circuit<C: Circuit<Fr>>(&self, name: &KeyName, circuit: &C) -> Result<Arc<CircuitKeys>, KeyError> {
         check_environment()?;
         let fingerprint = fingerprint::of_circuit(circuit)
             .map_err(|source| KeyError::Circuit { circuit: name.circuit.clone(), source })?;

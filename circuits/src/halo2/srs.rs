@@ -181,14 +181,10 @@ impl Srs {
 }
 
 /// Source and size of a stored string, and its points.
-pub(super) fn heading<'a>(
-    path: &Path,
-    sealed: &'a Sealed,
-) -> Result<(SrsSource, u32, &'a [u8]), KeyError> {
+pub(super) fn heading<'a>(path: &Path, sealed: &'a Sealed) -> Result<(SrsSource, u32, &'a [u8]), KeyError> {
     let malformed = |reason: String| KeyError::Malformed { path: path.to_path_buf(), reason };
     let (&source, body) = sealed.body().split_first().ok_or_else(|| malformed("the body is empty".into()))?;
-    let source =
-        SrsSource::from_byte(source).ok_or_else(|| malformed(format!("unknown source {source}")))?;
+    let source = SrsSource::from_byte(source).ok_or_else(|| malformed(format!("unknown source {source}")))?;
     let (k, points) =
         body.split_first_chunk::<4>().ok_or_else(|| malformed("the body ends before the size".into()))?;
     Ok((source, u32::from_le_bytes(*k), points))

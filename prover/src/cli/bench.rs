@@ -118,7 +118,8 @@ impl Bench {
     /// Runs the command.
     pub async fn run(self) -> Outcome {
         let config = self.settings.load()?;
-        let sizes = self.sizes.iter().map(|size| Ok((*size, class_for(*size)?))).collect::<Outcome<Vec<_>>>()?;
+        let sizes =
+            self.sizes.iter().map(|size| Ok((*size, class_for(*size)?))).collect::<Outcome<Vec<_>>>()?;
         let progress = Progress::new(self.json);
         let mut report = Report {
             hardware: telemetry::hardware(),
@@ -179,8 +180,7 @@ async fn measure(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let timestamp = u32::try_from(now).or_work("clock")?;
     let batches = engine.circuits().leaves;
-    let documents: Vec<_> =
-        (0..batches).map(|_| workload.batch(transfers as u32, deployed.domain)).collect();
+    let documents: Vec<_> = (0..batches).map(|_| workload.batch(transfers as u32, deployed.domain)).collect();
 
     let started = Instant::now();
     let mut witnesses = Vec::new();
@@ -195,8 +195,11 @@ async fn measure(
 
     let mark = Instant::now();
     let memory = PeakMemory::start();
-    let leaves =
-        witnesses.iter().map(|witness| engine.prove_leaf(witness)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let leaves = witnesses
+        .iter()
+        .map(|witness| engine.prove_leaf(witness))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
     let leaf_peak_memory_bytes = memory.bytes();
     seconds.leaf = output::rounded(mark.elapsed());
 
@@ -276,8 +279,18 @@ impl Report {
             })
             .collect();
         let headings = [
-            "TRANSFERS", "CLASS", "ROWS/TX", "CELLS/TX", "EXECUTE", "LEAF", "AGGREGATE", "SETTLE", "LEAF MEMORY",
-            "AGGREGATE MEMORY", "GAS", "TX/S",
+            "TRANSFERS",
+            "CLASS",
+            "ROWS/TX",
+            "CELLS/TX",
+            "EXECUTE",
+            "LEAF",
+            "AGGREGATE",
+            "SETTLE",
+            "LEAF MEMORY",
+            "AGGREGATE MEMORY",
+            "GAS",
+            "TX/S",
         ];
         output::line(self.hardware.as_str())?;
         output::line(output::table(headings, &rows).trim_end())?;

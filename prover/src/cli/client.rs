@@ -61,7 +61,9 @@ pub async fn connect(url: &str) -> Outcome<Client> {
         .await
         .map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            Failure::work_text(format!("no service at {url}: {error} {cause}; is `tenon serve` running there?"))
+            Failure::work_text(format!(
+                "no service at {url}: {error} {cause}; is `tenon serve` running there?"
+            ))
         })?;
     Ok(ProverClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
 }
@@ -191,7 +193,8 @@ pub fn account(reply: &v1::GetAccountResponse) -> Outcome<Account> {
 
 /// A leaf proof in a reply.
 pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
-    let inputs = reply.public_inputs.as_ref().ok_or_else(|| malformed("public_inputs", "they are missing"))?;
+    let inputs =
+        reply.public_inputs.as_ref().ok_or_else(|| malformed("public_inputs", "they are missing"))?;
     let public_inputs = LeafPublicInputs {
         domain: element("domain", &inputs.domain)?,
         batch: element("batch", &inputs.batch)?,
@@ -206,9 +209,7 @@ pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
 /// A field element in a reply.
 pub fn element(name: &str, bytes: &[u8]) -> Outcome<Fr> {
     let value: Option<[u8; 32]> = bytes.try_into().ok();
-    value
-        .and_then(|bytes| field::from_bytes(&bytes).ok())
-        .ok_or_else(|| malformed(name, &output::hex(bytes)))
+    value.and_then(|bytes| field::from_bytes(&bytes).ok()).ok_or_else(|| malformed(name, &output::hex(bytes)))
 }
 
 /// A reply that isn't as the interface says.

@@ -9,10 +9,7 @@ use std::{
 
 use clap::Args;
 use serde_json::{Value, json};
-use tenon_circuits::{
-    aggregation::AggregateProof,
-    rollup::json::BatchDocument,
-};
+use tenon_circuits::{aggregation::AggregateProof, rollup::json::BatchDocument};
 use tenon_proto::v1::{self, JobState};
 use tenon_prover::convert;
 use tonic::Code;

@@ -10,6 +10,7 @@ use tenon_circuits::{
     aggregation::AggregateProof,
     rollup::{Fr, field},
 };
+use tenon_proto::v1::{self, JobState};
 use tenon_prover::{
     Config, RunningService, Service,
     circuit_engine::CircuitEngine,
@@ -17,7 +18,6 @@ use tenon_prover::{
     l1::{self, Deployed, EmbeddedL1, L1, RpcL1},
     telemetry,
 };
-use tenon_proto::v1::{self, JobState};
 
 use super::{
     client::{self, Client},
@@ -191,7 +191,8 @@ async fn prove_and_settle(
     progress: &Progress,
 ) -> Outcome<Settled> {
     let mut client = client::connect(&format!("http://{}", service.grpc_addr)).await?;
-    let leaves = client.get_circuit(v1::GetCircuitRequest {}).await.map_err(client::refused)?.into_inner().leaves;
+    let leaves =
+        client.get_circuit(v1::GetCircuitRequest {}).await.map_err(client::refused)?.into_inner().leaves;
 
     let documents: Vec<_> = batches.iter().map(|count| workload.batch(*count, deployed.domain)).collect();
     let submitting = Instant::now();

@@ -52,7 +52,13 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Work { progress: self.clone(), name: name.to_owned(), bar, started: Instant::now(), shown: Mutex::default() }
+        Work {
+            progress: self.clone(),
+            name: name.to_owned(),
+            bar,
+            started: Instant::now(),
+            shown: Mutex::default(),
+        }
     }
 }
 

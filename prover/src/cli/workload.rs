@@ -86,7 +86,13 @@ impl Workload {
 fn account(index: u32, key: &PrivateKey) -> Account {
     let mut owner = [0x0a; 20];
     owner[16..].copy_from_slice(&index.to_be_bytes());
-    Account { token: index % TOKENS, nonce: 0, balance: BALANCE, key: key.public_key(), owner: Address(owner) }
+    Account {
+        token: index % TOKENS,
+        nonce: 0,
+        balance: BALANCE,
+        key: key.public_key(),
+        owner: Address(owner),
+    }
 }
 
 #[cfg(test)]

@@ -108,15 +108,9 @@ fn free(trace: &mut Trace, value: Fr) -> Var {
 
 fn header(trace: &mut Trace, values: &ChunkValues, zero: Var) -> Header {
     trace.label("chunk: public values");
-    let [domain, number, timestamp, commit_in, root_in, next_index] = [
-        values.domain,
-        values.number,
-        values.timestamp,
-        values.commit_in,
-        values.root_in,
-        values.next_index,
-    ]
-    .map(|value| free(trace, value));
+    let [domain, number, timestamp, commit_in, root_in, next_index] =
+        [values.domain, values.number, values.timestamp, values.commit_in, values.root_in, values.next_index]
+            .map(|value| free(trace, value));
     trace.label("chunk: batch number");
     range::check(trace, number, NUMBER_BITS, zero);
     trace.label("chunk: timestamp");
@@ -211,7 +205,8 @@ pub fn trace(class: SizeClass, values: &ChunkValues) -> Trace {
     }
 
     trace.label("chunk: state before");
-    let state_in = poseidon::hash::<3>(trace, &[header.root_in.into(), header.next_index.into()], zero).output;
+    let state_in =
+        poseidon::hash::<3>(trace, &[header.root_in.into(), header.next_index.into()], zero).output;
     trace.label("chunk: state after");
     let state_out = poseidon::hash::<3>(trace, &[root.into(), header.next_index.into()], zero).output;
     let commit_out = published(trace, &header, &declared, &slots, zero);

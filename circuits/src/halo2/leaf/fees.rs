@@ -72,8 +72,7 @@ pub fn credit(
     trace.label("fee account: leaf before");
     let leaf = access::leaf_before(trace, &values.access, account, zero);
     trace.label("fee account: balance after");
-    let balance =
-        access::balance_after(trace, &values.access, leaf.balance, &[(Fr::ONE, sum)], zero);
+    let balance = access::balance_after(trace, &values.access, leaf.balance, &[(Fr::ONE, sum)], zero);
     trace.label("fee account: path");
     let path = access::change(trace, &values.access, (account, &leaf), balance, false, zero);
     trace.label("fee account: index in the header");

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use super::{LeafCircuit, SizeClass};
 use crate::halo2::checker::{Checker, Violation};
 use crate::halo2::prove::{create_leaf_proof, verify_leaf_proof};
-use crate::halo2::{CircuitKeys, KeyError, KeyInfo, KeyName, KeyStore, LeafProof, ProveError, VerifyError, to_circuit};
+use crate::halo2::{
+    CircuitKeys, KeyError, KeyInfo, KeyName, KeyStore, LeafProof, ProveError, VerifyError, to_circuit,
+};
 use crate::witness::ChunkWitness;
 
 /// Violations that an error names; the first ones say what is wrong.

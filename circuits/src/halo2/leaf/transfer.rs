@@ -144,9 +144,7 @@ fn credit_fee(
     }
     let unclaimed = linear(trace, &flags.map(|flag| (-Fr::ONE, flag)), Fr::ONE);
     equation(trace, &[], Some((Fr::ONE, unclaimed.into(), fee.into())), Fr::ZERO);
-    std::array::from_fn(|i| {
-        product(trace, (Fr::ONE, flags[i], fee), &[(Fr::ONE, imports.fees[i])], Fr::ZERO)
-    })
+    std::array::from_fn(|i| product(trace, (Fr::ONE, flags[i], fee), &[(Fr::ONE, imports.fees[i])], Fr::ZERO))
 }
 
 /// The fragment of one slot.
@@ -181,8 +179,7 @@ pub fn slot(values: &TransferValues, imports: &SlotImports<Fr>) -> (Trace, SlotO
     let debit = [(-Fr::ONE, amount.value), (-Fr::ONE, fee.value)];
     let sender_balance = access::balance_after(trace, &values.sender, sender_leaf.balance, &debit, zero);
     trace.label("sender: path");
-    let paid =
-        access::change(trace, &values.sender, (sender, &sender_leaf), sender_balance, true, zero);
+    let paid = access::change(trace, &values.sender, (sender, &sender_leaf), sender_balance, true, zero);
 
     trace.label("receiver: token and nonce");
     let receiver = access::meta(trace, &values.receiver, Some(sender.token), zero);
