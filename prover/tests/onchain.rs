@@ -1,6 +1,8 @@
 //! The whole path with real proofs: batches over gRPC, leaf proofs, aggregation, and the contracts on two real EVMs,
 //! revm and anvil, which settle the same proof and refuse what isn't it.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod common;
 
 use std::{

@@ -33,7 +33,10 @@ pub struct Submit {
     /// the batch.
     #[arg(long, value_name = "NAME")]
     idempotency_key: Option<String>,
-    /// Prints one JSON object.
+    /// Follows the job until it ends.
+    #[arg(long)]
+    watch: bool,
+    /// Prints one JSON object: the job as it was accepted.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -64,15 +67,16 @@ impl Submit {
             if let Some(object) = value.as_object_mut() {
                 object.insert("existing".to_owned(), reply.existing.into());
             }
-            return output::json(&value);
+            output::json(&value)?;
+        } else {
+            output::line(format!("job        {}", job.id))?;
+            output::line(format!("batch      {}", job.batch_number))?;
+            output::line(format!("new state  {}", output::hex(&job.state_out)))?;
+            if reply.existing {
+                output::line("submitted before under this idempotency key; nothing changed")?;
+            }
         }
-        output::line(format!("job        {}", job.id))?;
-        output::line(format!("batch      {}", job.batch_number))?;
-        output::line(format!("new state  {}", output::hex(&job.state_out)))?;
-        if reply.existing {
-            output::line("submitted before under this idempotency key; nothing changed")?;
-        }
-        Ok(())
+        if self.watch { follow(client, &job.id, 0, self.json, |_| Ok(())).await } else { Ok(()) }
     }
 }
 
@@ -174,28 +178,41 @@ impl Watch {
     /// Runs the command.
     pub async fn run(self) -> Outcome {
         let client = self.server.connect().await?;
-        let progress = Progress::new(self.json);
-        let work = progress.percentage(&format!("job {}", self.job));
-        let last = watch(client, &self.job, self.after, |event| {
-            if self.json {
-                let text = serde_json::to_string(&event_json(event)).map_err(Failure::work)?;
-                output::line(text)?;
+        follow(client, &self.job, self.after, self.json, |event| {
+            if !self.json {
+                return Ok(());
             }
-            show(&work, event);
-            Ok(())
+            let text = serde_json::to_string(&event_json(event)).map_err(Failure::work)?;
+            output::line(text)
         })
-        .await?;
-        work.done(&state_name(last.state));
-        match last.error {
-            None => Ok(()),
-            Some(error) => Err(Failure::work_text(format!(
-                "job {} is {}: {} ({})",
-                self.job,
-                state_name(last.state),
-                error.message,
-                error.reason
-            ))),
-        }
+        .await
+    }
+}
+
+/// Shows a job's events to its last one; fails when the job did.
+async fn follow(
+    client: Client,
+    job_id: &str,
+    after: u64,
+    quiet: bool,
+    mut each: impl FnMut(&v1::JobEvent) -> Outcome,
+) -> Outcome {
+    let progress = Progress::new(quiet);
+    let work = progress.percentage(&format!("job {job_id}"));
+    let last = watch(client, job_id, after, |event| {
+        show(&work, event);
+        each(event)
+    })
+    .await?;
+    work.done(&state_name(last.state));
+    match last.error {
+        None => Ok(()),
+        Some(error) => Err(Failure::work_text(format!(
+            "job {job_id} is {}: {} ({})",
+            state_name(last.state),
+            error.message,
+            error.reason
+        ))),
     }
 }
 

@@ -79,7 +79,12 @@ pub fn seconds(seconds: f64) -> String {
 
 /// A time in seconds with milliseconds.
 pub fn rounded(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+    to_milliseconds(duration.as_secs_f64())
+}
+
+/// Seconds with milliseconds.
+pub fn to_milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// An integer with its thousands apart.
@@ -87,7 +92,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

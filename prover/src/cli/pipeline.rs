@@ -6,15 +6,11 @@ use std::{
 };
 
 use serde::Serialize;
-use tenon_circuits::{
-    aggregation::AggregateProof,
-    rollup::{Fr, field},
-};
-use tenon_proto::v1::{self, JobState};
+use tenon_circuits::rollup::{Fr, field};
+use tenon_proto::v1;
 use tenon_prover::{
     Config, RunningService, Service,
     circuit_engine::CircuitEngine,
-    convert,
     l1::{self, Deployed, EmbeddedL1, L1, RpcL1},
     telemetry,
 };
@@ -22,7 +18,7 @@ use tenon_prover::{
 use super::{
     client::{self, Client},
     failure::{Blame, Failure, Outcome},
-    output, preflight,
+    jobs, output, preflight,
     progress::Progress,
     workload::Workload,
 };
@@ -130,8 +126,8 @@ pub async fn run(plan: Plan<'_>, progress: &Progress) -> Outcome<Summary> {
         seconds: Seconds {
             keys: output::rounded(keys),
             execute: output::rounded(outcome.execute),
-            leaf: outcome.leaf,
-            aggregate: outcome.aggregate,
+            leaf: output::to_milliseconds(outcome.leaf),
+            aggregate: output::to_milliseconds(outcome.aggregate),
             settle: output::rounded(outcome.settle),
             total: output::rounded(started.elapsed()),
         },
@@ -211,7 +207,7 @@ async fn prove_and_settle(
     ));
     request_aggregations(&mut client, &jobs, leaves).await?;
     for job in &jobs {
-        watch(&mut client, job, progress).await?;
+        follow(&client, job, progress).await?;
     }
     settle_all(&mut client, l1, deployed, &jobs, execute, progress).await
 }
@@ -238,41 +234,22 @@ async fn request_aggregations(client: &mut Client, jobs: &[v1::Job], leaves: u32
 }
 
 /// Follows a job until its proof is ready.
-pub async fn watch(client: &mut Client, job: &v1::Job, progress: &Progress) -> Outcome {
+async fn follow(client: &Client, job: &v1::Job, progress: &Progress) -> Outcome {
     let work = progress.percentage(&format!("batch {}", job.batch_number));
-    let request = v1::WatchJobRequest { job_id: job.id.clone(), after_sequence: 0 };
-    let mut events = client.watch_job(request).await.map_err(client::refused)?.into_inner();
-    while let Some(event) = events.message().await.map_err(client::refused)? {
-        let percent = event.progress.as_ref().map(|progress| progress.percent);
-        let name = state_name(event.state());
-        work.update(percent, name);
-        match event.state() {
-            JobState::Ready | JobState::Settled => {
-                work.done(name);
-                return Ok(());
-            }
-            JobState::Failed | JobState::Cancelled => {
-                let reason = event.error.map(|error| error.message).unwrap_or_default();
-                return Err(Failure::work_text(format!("batch {}: {name}: {reason}", job.batch_number)));
-            }
-            _ => {}
+    let last = jobs::watch(client.clone(), &job.id, 0, |event| {
+        jobs::show(&work, event);
+        Ok(())
+    })
+    .await?;
+    let state = jobs::state_name(last.state);
+    match last.error {
+        None => {
+            work.done(&state);
+            Ok(())
         }
-    }
-    Err(Failure::work_text(format!("batch {}: the service stopped sending events", job.batch_number)))
-}
-
-/// A job's state in a word.
-pub fn state_name(state: JobState) -> &'static str {
-    match state {
-        JobState::Unspecified => "unknown",
-        JobState::Accepted => "accepted",
-        JobState::Proving => "proving",
-        JobState::Aggregating => "aggregating",
-        JobState::Ready => "ready",
-        JobState::Settling => "settling",
-        JobState::Settled => "settled",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
+        Some(error) => {
+            Err(Failure::work_text(format!("batch {}: {state}: {}", job.batch_number, error.message)))
+        }
     }
 }
 
@@ -311,8 +288,8 @@ async fn settle_all(
             continue;
         }
         outcome.aggregate += stage_seconds(&receipt, true);
-        let (proof, last_batch) = fetch_proof(client, job).await?;
-        settled = last_batch;
+        let (proof, reply) = jobs::fetch_proof(client, &job.id, false).await?;
+        settled = reply.aggregation.map_or(job.batch_number, |aggregation| aggregation.last_batch);
         let started = Instant::now();
         let settlement =
             l1.settle(deployed.rollup, &proof.batches, &proof.proof).await.or_work("settlement")?;
@@ -338,18 +315,5 @@ async fn settle_all(
 
 fn stage_seconds(receipt: &v1::Receipt, aggregate: bool) -> f64 {
     let stages = receipt.stages.iter().filter(|stage| stage.chunk.is_none() == aggregate);
-    (stages.map(|stage| stage.seconds).sum::<f64>() * 1000.0).round() / 1000.0
-}
-
-async fn fetch_proof(client: &mut Client, job: &v1::Job) -> Outcome<(AggregateProof, u64)> {
-    let request = v1::GetProofRequest {
-        subject: Some(v1::get_proof_request::Subject::JobId(job.id.clone())),
-        with_leaf_proofs: false,
-    };
-    let reply = client.get_proof(request).await.map_err(client::refused)?.into_inner();
-    let proof = reply.proof.ok_or_else(|| client::malformed("proof", "it is missing"))?;
-    let proof = convert::aggregate_proof_from(&proof)
-        .map_err(|violations| client::malformed("proof", &format!("{violations:?}")))?;
-    let last = reply.aggregation.map_or(job.batch_number, |aggregation| aggregation.last_batch);
-    Ok((proof, last))
+    stages.map(|stage| stage.seconds).sum()
 }
