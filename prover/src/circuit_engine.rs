@@ -15,8 +15,8 @@ use tenon_circuits::{
 
 use crate::engine::{CircuitInfo, Circuits, Engine, EngineError, SizeClassInfo};
 
-/// Memory that one row of a circuit takes while it is proven, for leaf circuits and for aggregations: measured peaks
-/// divided by the number of rows, rounded up.
+/// Memory that one row of a circuit takes at most while it is proven, for leaf circuits and for aggregations:
+/// estimates above the observed peaks.
 const LEAF_BYTES_PER_ROW: u64 = 6 << 10;
 const AGGREGATE_BYTES_PER_ROW: u64 = 7 << 10;
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::IsTerminal as _,
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
@@ -17,7 +18,9 @@ use crate::config::{Config, LogFormat};
 /// Starts logging to standard error. Only the first call in a process has an effect.
 pub fn init_logging(config: &Config) {
     let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colors = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors);
     let started = match config.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

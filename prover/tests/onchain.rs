@@ -14,7 +14,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, Bytes};
-use common::{connect, request, transfer, watch, write_genesis};
+use common::{connect, request, transfer, watch_within, write_genesis};
 use tenon_circuits::{
     KeySet,
     aggregation::AggregateProof,
@@ -35,6 +35,8 @@ use tenon_prover::{
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Two leaf proofs and an aggregation on a slow, shared machine.
+const PROVING_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// The Foundry node, from the contracts' npm packages.
 fn anvil_program() -> PathBuf {
@@ -174,7 +176,7 @@ async fn batches_over_grpc_are_proven_and_settled_on_two_chains() {
         jobs.push(client.submit_batch(submission).await.unwrap().into_inner().job.unwrap());
     }
     for job in &jobs {
-        let events = watch(&mut client, &job.id, 0).await;
+        let events = watch_within(&mut client, &job.id, 0, PROVING_DEADLINE).await;
         assert_eq!(events.last().unwrap().state(), JobState::Ready, "{events:?}");
     }
     let subject = Some(v1::get_proof_request::Subject::JobId(jobs[1].id.clone()));

@@ -387,7 +387,18 @@ impl Fixture {
     }
 }
 
+/// The events of a job that takes no real proving.
 pub async fn watch(client: &mut ProverClient<Channel>, id: &str, after: u64) -> Vec<v1::JobEvent> {
+    watch_within(client, id, after, Duration::from_secs(20)).await
+}
+
+/// The events of a job, which must end within `limit`.
+pub async fn watch_within(
+    client: &mut ProverClient<Channel>,
+    id: &str,
+    after: u64,
+    limit: Duration,
+) -> Vec<v1::JobEvent> {
     let request = v1::WatchJobRequest { job_id: id.to_owned(), after_sequence: after };
     let mut stream = client.watch_job(request).await.unwrap().into_inner();
     let mut events = Vec::new();
@@ -396,7 +407,7 @@ pub async fn watch(client: &mut ProverClient<Channel>, id: &str, after: u64) -> 
             events.push(event.unwrap());
         }
     };
-    timeout(Duration::from_secs(20), collect).await.unwrap_or_else(|_| panic!("job {id} never ended"));
+    timeout(limit, collect).await.unwrap_or_else(|_| panic!("job {id} never ended"));
     events
 }
 
