@@ -63,11 +63,13 @@ pub fn execution(
                 amount: AmountCode(1000 + u64::from(i)),
                 fee: FeeCode(7),
                 valid_until: u32::MAX,
+                opens: None,
                 signature: Signature::default(),
             };
-            Some(unsigned.signed(&key(from), bench_domain(), state.account(to)?))
+            Some(unsigned.signed(&key(from), bench_domain(), &state.account(to)?.recipient()))
         })
         .collect();
-    let batch = Batch { number: 1, timestamp: TIMESTAMP, fee_accounts: vec![0], transactions };
+    let batch =
+        Batch { number: 1, timestamp: TIMESTAMP, fee_accounts: vec![0], l1_operations: vec![], transactions };
     execute(state, bench_domain(), &batch, chunk)
 }

@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollup::{Fr, field};
+use crate::rollup::{
+    Fr,
+    evaluation::{self, Evaluations, Points},
+    field,
+};
 
 /// Public inputs of a leaf proof.
-pub const LEAF_PUBLIC_INPUTS: usize = 6;
+pub const LEAF_PUBLIC_INPUTS: usize = 14;
 /// Public inputs of each batch place of an aggregate proof.
-pub const BATCH_PUBLIC_INPUTS: usize = 5;
+pub const BATCH_PUBLIC_INPUTS: usize = 10;
 
 /// What a leaf proof says about its chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,18 +35,36 @@ pub struct LeafPublicInputs {
     /// Commitment to the words published so far, the chunk's included.
     #[serde(with = "field::serde_hex")]
     pub commit_out: Fr,
+    /// Where the batch's streams are evaluated.
+    pub points: Points,
+    /// Evaluations of the words published before the chunk.
+    pub evaluations_in: Evaluations,
+    /// Evaluations of the words published so far, the chunk's included.
+    pub evaluations_out: Evaluations,
 }
 
 impl LeafPublicInputs {
     /// In the order of the circuit's instance column.
     pub fn to_array(&self) -> [Fr; LEAF_PUBLIC_INPUTS] {
-        [self.domain, self.batch, self.state_in, self.state_out, self.commit_in, self.commit_out]
-    }
-
-    /// From the order of the circuit's instance column.
-    pub fn from_array(values: [Fr; LEAF_PUBLIC_INPUTS]) -> Self {
-        let [domain, batch, state_in, state_out, commit_in, commit_out] = values;
-        Self { domain, batch, state_in, state_out, commit_in, commit_out }
+        let (before, after) = (&self.evaluations_in, &self.evaluations_out);
+        let ([y_d_in_low, y_d_in_high], [y_d_out_low, y_d_out_high]) =
+            (evaluation::da_limbs(&before.y_d), evaluation::da_limbs(&after.y_d));
+        [
+            self.domain,
+            self.batch,
+            self.state_in,
+            self.state_out,
+            self.commit_in,
+            self.commit_out,
+            Fr::from(self.points.z_d),
+            y_d_in_low,
+            y_d_in_high,
+            y_d_out_low,
+            y_d_out_high,
+            Fr::from(self.points.z_l),
+            before.y_l,
+            after.y_l,
+        ]
     }
 }
 
@@ -65,18 +87,28 @@ pub struct BatchPublicInputs {
     /// Commitment to all words that the batch publishes.
     #[serde(with = "field::serde_hex")]
     pub commit: Fr,
+    /// Where the batch's streams are evaluated.
+    pub points: Points,
+    /// Their evaluations.
+    pub evaluations: Evaluations,
 }
 
 impl BatchPublicInputs {
     /// In the order of the final circuit's instance column.
     pub fn to_array(&self) -> [Fr; BATCH_PUBLIC_INPUTS] {
-        [self.domain, self.batch, self.state_in, self.state_out, self.commit]
-    }
-
-    /// From the order of the final circuit's instance column.
-    pub fn from_array(values: [Fr; BATCH_PUBLIC_INPUTS]) -> Self {
-        let [domain, batch, state_in, state_out, commit] = values;
-        Self { domain, batch, state_in, state_out, commit }
+        let [y_d_low, y_d_high] = evaluation::da_limbs(&self.evaluations.y_d);
+        [
+            self.domain,
+            self.batch,
+            self.state_in,
+            self.state_out,
+            self.commit,
+            Fr::from(self.points.z_d),
+            y_d_low,
+            y_d_high,
+            Fr::from(self.points.z_l),
+            self.evaluations.y_l,
+        ]
     }
 }
 

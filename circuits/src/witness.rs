@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     public_inputs::{LeafPublicInputs, batch_input},
     rollup::{
-        ARITY, Account, Address, AmountCode, DEPTH, FeeCode, Fr, MAX_FEE_ACCOUNTS, NO_ACCOUNT, PrivateKey,
-        State, Transaction, field, pubdata, state,
+        ARITY, Account, Address, AmountCode, DEPTH, FeeCode, Fr, L1Operation, MAX_FEE_ACCOUNTS, NO_ACCOUNT,
+        PrivateKey, State, Transaction,
+        evaluation::{Evaluations, Points},
+        field, pubdata, state,
         transaction::KIND_TRANSFER,
         tree::{empty_hashes, root_of_path},
     },
@@ -29,19 +31,38 @@ pub struct ChunkWitness {
     /// The commitment before the chunk: 0 exactly for the first chunk of a batch.
     #[serde(with = "field::serde_hex")]
     pub commit_in: Fr,
+    /// Where the batch's streams are evaluated; 0 until the batch's data is known.
+    pub points: Points,
+    /// The evaluations before the chunk: 0 for the first chunk of a batch.
+    pub evaluations_in: Evaluations,
     /// Root of the account tree before the chunk.
     #[serde(with = "field::serde_hex")]
     pub root_in: Fr,
-    /// Number of accounts.
+    /// Number of accounts before the chunk.
     pub next_index: u32,
-    /// The transactions, unpadded, at most as many as the circuit's size class holds.
+    /// The L1 operations, executed first.
+    pub operations: Vec<OperationWitness>,
+    /// The transactions, unpadded; with the operations at most as many as the circuit's size class has slots.
     pub transactions: Vec<TransactionWitness>,
     /// The accesses that credit the fees at the chunk's end, in order; `None` where the header names no account.
     pub fees: [Option<AccountAccess>; MAX_FEE_ACCOUNTS],
 }
 
+/// An L1 operation with the account that it names: for a deposit the one credited, opened, or found not to match;
+/// for a forced exit the one emptied. Where the operation has no effect the access changes nothing, and where there
+/// is no account it stands on the empty leaf. A deposit that finds the tree full stands on `NO_ACCOUNT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationWitness {
+    /// The operation.
+    pub operation: L1Operation,
+    /// The account.
+    pub account: AccountAccess,
+}
+
 /// A transaction with the two accounts that it changes, in the order of the changes: the sender is debited,
-/// then the receiver credited in the tree that this leaves.
+/// then the receiver credited in the tree that this leaves. The receiver of a withdraw is the sender again,
+/// unchanged; of an open the new account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransactionWitness {
@@ -49,7 +70,7 @@ pub struct TransactionWitness {
     pub transaction: Transaction,
     /// Nonce raised, amount and fee debited.
     pub sender: AccountAccess,
-    /// Amount credited.
+    /// Amount credited, or the account opened.
     pub receiver: AccountAccess,
 }
 
@@ -59,8 +80,13 @@ pub struct TransactionWitness {
 pub struct AccountAccess {
     /// The account's index.
     pub index: u32,
+    /// Whether there is an account before; without one the leaf is 0, and `before` any account with the key,
+    /// owner and token of `after`.
+    pub exists_before: bool,
     /// Its content before.
     pub before: Account,
+    /// Whether there is an account after.
+    pub exists_after: bool,
     /// Its content after.
     pub after: Account,
     /// The three siblings of each node on the way up, ordered by position, the leaf's level first.
@@ -77,8 +103,11 @@ impl ChunkWitness {
             number,
             timestamp,
             commit_in: Fr::ZERO,
+            points: Points::default(),
+            evaluations_in: Evaluations::default(),
             root_in: state.root(),
             next_index: state.next_index(),
+            operations: Vec::new(),
             transactions: Vec::new(),
             fees: [const { None }; MAX_FEE_ACCOUNTS],
         }
@@ -100,13 +129,28 @@ impl ChunkWitness {
             amount: AmountCode(0),
             fee: FeeCode(0),
             valid_until: u32::MAX,
+            opens: None,
             signature: Default::default(),
         };
         let siblings = std::array::from_fn(|height| [empty_hashes()[height]; ARITY - 1]);
         TransactionWitness {
-            transaction: unsigned.signed(&key, domain, &before),
-            sender: AccountAccess { index: 0, before, after, siblings },
-            receiver: AccountAccess { index: 0, before: after, after, siblings },
+            transaction: unsigned.signed(&key, domain, &before.recipient()),
+            sender: AccountAccess {
+                index: 0,
+                exists_before: true,
+                before,
+                exists_after: true,
+                after,
+                siblings,
+            },
+            receiver: AccountAccess {
+                index: 0,
+                exists_before: true,
+                before: after,
+                exists_after: true,
+                after,
+                siblings,
+            },
         }
     }
 
@@ -117,10 +161,10 @@ impl ChunkWitness {
 
     /// All accesses, in order.
     pub fn accesses(&self) -> impl DoubleEndedIterator<Item = &AccountAccess> {
-        self.transactions
-            .iter()
-            .flat_map(|transaction| [&transaction.sender, &transaction.receiver])
-            .chain(self.fees.iter().flatten())
+        let operations = self.operations.iter().map(|operation| &operation.account);
+        let transactions =
+            self.transactions.iter().flat_map(|transaction| [&transaction.sender, &transaction.receiver]);
+        operations.chain(transactions).chain(self.fees.iter().flatten())
     }
 
     /// The DA words that the chunk publishes: the batch's header when it is the first chunk, its own header, the
@@ -151,6 +195,9 @@ impl ChunkWitness {
             state_out: state::commitment(self.root_out(), self.next_index),
             commit_in: self.commit_in,
             commit_out: pubdata::absorb_all(self.commit_in, &self.da_words()),
+            points: self.points,
+            evaluations_in: self.evaluations_in,
+            evaluations_out: self.evaluations_in.absorb(&self.points, &self.da_words(), &[]),
         }
     }
 }
@@ -158,11 +205,13 @@ impl ChunkWitness {
 impl AccountAccess {
     /// The account tree's root before the access.
     pub fn root_before(&self) -> Fr {
-        root_of_path(self.index, self.before.leaf(), &self.siblings)
+        let leaf = if self.exists_before { self.before.leaf() } else { Fr::ZERO };
+        root_of_path(self.index, leaf, &self.siblings)
     }
 
     /// The account tree's root after the access.
     pub fn root_after(&self) -> Fr {
-        root_of_path(self.index, self.after.leaf(), &self.siblings)
+        let leaf = if self.exists_after { self.after.leaf() } else { Fr::ZERO };
+        root_of_path(self.index, leaf, &self.siblings)
     }
 }

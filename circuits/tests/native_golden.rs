@@ -41,7 +41,7 @@ fn document() -> Value {
             json!({
                 "transaction": transaction,
                 "word": hex(transaction.word()),
-                "message": hex(transaction.message(test_domain(), receiver)),
+                "message": hex(transaction.message(test_domain(), &receiver.recipient())),
                 "record": hex(transaction.record()),
             })
         })

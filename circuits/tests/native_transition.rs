@@ -407,7 +407,7 @@ fn the_empty_chunk_and_padding() {
 
     let padding = ChunkWitness::padding_transaction(test_domain());
     let (transaction, sender, receiver) = (padding.transaction, padding.sender, padding.receiver);
-    let message = transaction.message(test_domain(), &receiver.before);
+    let message = transaction.message(test_domain(), &receiver.before.recipient());
     assert_eq!(sender.before.key.verify(message, &transaction.signature), Ok(()));
     assert_eq!(sender.after, Account { nonce: sender.before.nonce + 1, ..sender.before });
     assert_eq!(receiver.before, receiver.after);

@@ -118,6 +118,7 @@ fn transaction(index: usize, message: &v1::Transaction, violations: &mut Violati
         amount: AmountCode(message.amount),
         fee: FeeCode(fee.unwrap_or(0)),
         valid_until: message.valid_until,
+        opens: None,
         signature: signature.unwrap_or(Signature {
             r8x: Fr::default(),
             r8y: Fr::default(),
@@ -336,7 +337,15 @@ pub fn aggregate_proof_from(message: &v1::AggregateProof) -> Result<AggregatePro
         if let (Some(domain), Some(batch), Some(state_in), Some(state_out), Some(commit)) =
             (domain, number, state_in, state_out, commit)
         {
-            batches.push(BatchPublicInputs { domain, batch, state_in, state_out, commit });
+            batches.push(BatchPublicInputs {
+                domain,
+                batch,
+                state_in,
+                state_out,
+                commit,
+                points: Default::default(),
+                evaluations: Default::default(),
+            });
         }
     }
     if message.batches.is_empty() {

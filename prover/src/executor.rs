@@ -262,6 +262,7 @@ impl Executor {
             number: position.number + 1,
             timestamp,
             fee_accounts: submission.fee_accounts,
+            l1_operations: Vec::new(),
             transactions: submission.transactions,
         };
         let (engine, files) = (Arc::clone(&self.engine), Arc::clone(&self.files));
@@ -568,6 +569,8 @@ pub fn public_inputs(domain: Fr, batch: &BatchSummary) -> Result<BatchPublicInpu
         state_in: element("state_in", &batch.state_in)?,
         state_out: element("state_out", &batch.state_out)?,
         commit: element("commitment", &batch.commit)?,
+        points: Default::default(),
+        evaluations: Default::default(),
     })
 }
 

@@ -90,7 +90,7 @@ fn transfer_flags(domain: &str) -> Vec<&str> {
 
 fn assert_signed(document: &BatchDocument, index: usize) {
     let transaction = &document.transactions[index];
-    let message = transaction.message(document.domain, &account(transaction.to));
+    let message = transaction.message(document.domain, &account(transaction.to).recipient());
     assert_eq!(key(transaction.from).public_key().verify(message, &transaction.signature), Ok(()));
 }
 

@@ -9,10 +9,12 @@
 //! | `commit_in_0 = 0` | the first |
 //! | `domain_i = domain_0` | chunks |
 //! | `state_in_i = state_out_{i-1}` | chunks but the first |
-//! | `commit_in_i = commit_out_{i-1}`, `batch_i = batch_{i-1}` | chunks that don't start a batch |
+//! | `y_d_in_i = 0`, `y_l_in_i = 0` | chunks that start a batch |
+//! | `batch_i`, `z_d_i`, `z_l_i` equal those of `i-1` | chunks that don't start a batch |
+//! | `commit_in_i`, `y_d_in_i`, `y_l_in_i` are `commit_out_{i-1}`, `y_d_out_{i-1}`, `y_l_out_{i-1}` | the same |
 //!
-//! Place `j` of the output holds the `j`-th batch: domain, batch and state_in of its first chunk,
-//! state_out and commit_out of its last. Places without a batch hold 0. That a batch's last chunk here is
+//! Place `j` of the output holds the `j`-th batch: domain, batch, state_in and both points of its first chunk,
+//! state_out, commit_out and both evaluations of its last. Places without a batch hold 0. That a batch's last chunk here is
 //! its last at all follows from its commitment, which whoever reads the output compares with the data.
 
 use halo2_base::{
@@ -24,8 +26,40 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use crate::{
     public_inputs::{BatchPublicInputs, LEAF_PUBLIC_INPUTS, LeafPublicInputs},
-    rollup::{self, field::to_hex},
+    rollup::{
+        self,
+        evaluation::{Evaluations, da_limbs},
+        field::to_hex,
+    },
 };
+
+/// Positions in [`LeafPublicInputs::to_array`].
+mod input {
+    pub(super) const DOMAIN: usize = 0;
+    pub(super) const BATCH: usize = 1;
+    pub(super) const STATE_IN: usize = 2;
+    pub(super) const STATE_OUT: usize = 3;
+    pub(super) const COMMIT_IN: usize = 4;
+    pub(super) const COMMIT_OUT: usize = 5;
+    pub(super) const Z_D: usize = 6;
+    pub(super) const Y_D_IN: [usize; 2] = [7, 8];
+    pub(super) const Y_D_OUT: [usize; 2] = [9, 10];
+    pub(super) const Z_L: usize = 11;
+    pub(super) const Y_L_IN: usize = 12;
+    pub(super) const Y_L_OUT: usize = 13;
+}
+
+/// What all chunks of a batch share.
+const SHARED: [usize; 3] = [input::BATCH, input::Z_D, input::Z_L];
+/// What a chunk takes from the chunk before it in the same batch, as (in, out).
+const CHAINED: [(usize, usize); 4] = [
+    (input::COMMIT_IN, input::COMMIT_OUT),
+    (input::Y_D_IN[0], input::Y_D_OUT[0]),
+    (input::Y_D_IN[1], input::Y_D_OUT[1]),
+    (input::Y_L_IN, input::Y_L_OUT),
+];
+/// What is 0 where a batch starts, besides the commitment, which says that it does.
+const ZERO_AT_START: [usize; 3] = [input::Y_D_IN[0], input::Y_D_IN[1], input::Y_L_IN];
 
 /// Leaf proofs don't follow each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +101,12 @@ pub fn batches(leaves: &[LeafPublicInputs]) -> Result<Vec<BatchPublicInputs>, Ch
             let [expected, actual] = [expected, actual].map(|value| to_hex(&value));
             Err(ChainError::Broken { index, field, expected, actual })
         };
+        let check_evaluations = |expected: &Evaluations, actual: &Evaluations| {
+            let ([low, high], [actual_low, actual_high]) = (da_limbs(&expected.y_d), da_limbs(&actual.y_d));
+            check("y_d_in (low)", low, actual_low)?;
+            check("y_d_in (high)", high, actual_high)?;
+            check("y_l_in", expected.y_l, actual.y_l)
+        };
         let starts = leaf.commit_in == zero;
         match batches.last_mut() {
             None if !starts => return Err(ChainError::NotAStart { commit_in: to_hex(&leaf.commit_in) }),
@@ -75,20 +115,28 @@ pub fn batches(leaves: &[LeafPublicInputs]) -> Result<Vec<BatchPublicInputs>, Ch
                 check("domain", batch.domain, leaf.domain)?;
                 check("state_in", batch.state_out, leaf.state_in)?;
                 if !starts {
+                    let (points, before) = (&batch.points, &batch.evaluations);
                     check("commit_in", batch.commit, leaf.commit_in)?;
                     check("batch", batch.batch, leaf.batch)?;
+                    check("z_d", points.z_d.into(), leaf.points.z_d.into())?;
+                    check("z_l", points.z_l.into(), leaf.points.z_l.into())?;
+                    check_evaluations(before, &leaf.evaluations_in)?;
                     batch.state_out = leaf.state_out;
                     batch.commit = leaf.commit_out;
+                    batch.evaluations = leaf.evaluations_out;
                 }
             }
         }
         if starts {
+            check_evaluations(&Evaluations::default(), &leaf.evaluations_in)?;
             batches.push(BatchPublicInputs {
                 domain: leaf.domain,
                 batch: leaf.batch,
                 state_in: leaf.state_in,
                 state_out: leaf.state_out,
                 commit: leaf.commit_out,
+                points: leaf.points,
+                evaluations: leaf.evaluations_out,
             });
         }
     }
@@ -124,13 +172,15 @@ pub(super) fn constrain(
     let mut continues = Vec::with_capacity(n);
     let mut previous: Option<(&LeafCells, AssignedValue<Fr>)> = None;
     for (leaf, is_padding) in leaves.iter().zip(padding) {
-        let [domain, batch, state_in, _, commit_in, _] = *leaf;
         let is_padding = ctx.load_witness(*is_padding);
         gate.assert_bit(ctx, is_padding);
         match previous {
             None => {
                 assert_zero(ctx, is_padding);
-                assert_zero(ctx, commit_in);
+                assert_zero(ctx, leaf[input::COMMIT_IN]);
+                for zeroed in ZERO_AT_START {
+                    assert_zero(ctx, leaf[zeroed]);
+                }
                 starts.push(gate.not(ctx, is_padding));
                 continues.push(zero);
             }
@@ -139,14 +189,20 @@ pub(super) fn constrain(
                 let resumes = gate.mul(ctx, was_padding, is_chunk);
                 assert_zero(ctx, resumes);
 
-                let no_commitment = gate.is_zero(ctx, commit_in);
+                let no_commitment = gate.is_zero(ctx, leaf[input::COMMIT_IN]);
                 let starts_here = gate.mul(ctx, is_chunk, no_commitment);
                 let continues_here = gate.sub(ctx, is_chunk, starts_here);
-                let [domain_before, batch_before, _, state_before, _, commit_before] = *before;
-                assert_equal_if(ctx, is_chunk, domain, domain_before);
-                assert_equal_if(ctx, is_chunk, state_in, state_before);
-                assert_equal_if(ctx, continues_here, commit_in, commit_before);
-                assert_equal_if(ctx, continues_here, batch, batch_before);
+                assert_equal_if(ctx, is_chunk, leaf[input::DOMAIN], before[input::DOMAIN]);
+                assert_equal_if(ctx, is_chunk, leaf[input::STATE_IN], before[input::STATE_OUT]);
+                for shared in SHARED {
+                    assert_equal_if(ctx, continues_here, leaf[shared], before[shared]);
+                }
+                for (into, out) in CHAINED {
+                    assert_equal_if(ctx, continues_here, leaf[into], before[out]);
+                }
+                for zeroed in ZERO_AT_START {
+                    assert_equal_if(ctx, starts_here, leaf[zeroed], zero);
+                }
                 starts.push(starts_here);
                 continues.push(continues_here);
             }
@@ -189,7 +245,18 @@ pub(super) fn constrain(
 
     let mut outputs = Vec::new();
     for place in 0..n {
-        for (input, selected) in [(0, &first), (1, &first), (2, &first), (3, &last), (5, &last)] {
+        for (input, selected) in [
+            (input::DOMAIN, &first),
+            (input::BATCH, &first),
+            (input::STATE_IN, &first),
+            (input::STATE_OUT, &last),
+            (input::COMMIT_OUT, &last),
+            (input::Z_D, &first),
+            (input::Y_D_OUT[0], &last),
+            (input::Y_D_OUT[1], &last),
+            (input::Z_L, &first),
+            (input::Y_L_OUT, &last),
+        ] {
             let values = leaves.iter().map(|leaf| Existing(leaf[input])).collect::<Vec<_>>();
             let bits =
                 selected.iter().map(|row| row.get(place).map_or(Constant(Fr::ZERO), |bit| Existing(*bit)));

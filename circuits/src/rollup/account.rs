@@ -63,6 +63,16 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
+/// Key and owner of an account: what a signature names besides an index, which could come to mean another account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// The key that signs the account's transactions.
+    pub key: PublicKey,
+    /// The non-zero L1 address that may withdraw.
+    pub owner: Address,
+}
+
 /// An account's content. Several accounts may share token, key and owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +95,11 @@ impl Account {
     /// `token (32 bits) | nonce (40 bits) << 32`.
     pub fn meta(&self) -> Fr {
         Fr::from(u128::from(self.token) + (u128::from(self.nonce) << 32))
+    }
+
+    /// Who a payment to this account reaches.
+    pub fn recipient(&self) -> Recipient {
+        Recipient { key: self.key, owner: self.owner }
     }
 
     /// The leaf of the account tree: `H_5(meta, balance, Ax, Ay, owner)`.

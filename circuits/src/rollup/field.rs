@@ -204,6 +204,34 @@ pub mod serde_hex {
     }
 }
 
+/// Serde of an element of the blobs' field as 32-byte big-endian hex.
+pub mod serde_da_hex {
+    use ark_ff::PrimeField;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::rollup::evaluation::DaScalar;
+
+    /// Writes the hex string.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(value: &DaScalar, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = super::bigint_to_bytes(&value.into_bigint());
+        serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
+    }
+
+    /// Reads the hex string.
+    ///
+    /// # Errors
+    /// When the string isn't a field element's encoding.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DaScalar, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let bytes = super::bytes_from_hex::<32>(&text).map_err(D::Error::custom)?;
+        DaScalar::from_bigint(super::bigint_from_bytes(&bytes))
+            .ok_or_else(|| D::Error::custom(format!("{text} isn't below the order of the blobs' field")))
+    }
+}
+
 /// Serde of the siblings of a tree path, each as 32-byte big-endian hex.
 pub mod serde_path {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};

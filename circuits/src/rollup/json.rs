@@ -314,6 +314,7 @@ impl Node {
             amount: AmountCode(amount.integer()?),
             fee: FeeCode(fee.integer()?),
             valid_until: valid_until.number()?,
+            opens: None,
             signature: signature.signature()?,
         })
     }
@@ -396,6 +397,7 @@ impl BatchDocument {
             number,
             timestamp: self.timestamp.unwrap_or(timestamp),
             fee_accounts: self.fee_accounts,
+            l1_operations: Vec::new(),
             transactions: self.transactions,
         }
     }

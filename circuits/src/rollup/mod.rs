@@ -5,6 +5,7 @@ pub mod account;
 pub mod babyjubjub;
 pub mod blake512;
 pub mod domain;
+pub mod evaluation;
 pub mod field;
 pub mod float;
 pub mod json;
@@ -16,13 +17,13 @@ pub mod transaction;
 pub mod transition;
 pub mod tree;
 
-pub use account::{Account, Address};
+pub use account::{Account, Address, Recipient};
 pub use domain::domain;
 pub use field::Fr;
 pub use float::{AmountCode, FeeCode};
 pub use signature::{PrivateKey, PublicKey, Signature};
 pub use state::State;
-pub use transaction::{Batch, Transaction};
+pub use transaction::{Batch, L1Operation, Transaction};
 pub use transition::{BatchError, Execution, ReasonCode, Rejection, execute};
 pub use tree::Tree;
 
@@ -40,3 +41,5 @@ pub const PROTOCOL_VERSION: &str = "tenon.v1";
 pub const NONCE_LIMIT: u64 = (1 << 40) - 1;
 /// Most words of 248 bits that a batch may publish in its DA stream.
 pub const MAX_DA_WORDS: usize = 24_576;
+/// Most words of 248 bits that a batch may have in its L1 stream.
+pub const MAX_L1_WORDS: usize = 4_096;

@@ -119,7 +119,7 @@ impl State {
         let page = Arc::make_mut(&mut self.pages).get_mut(position / PAGE)?;
         *Arc::make_mut(page).get_mut(position % PAGE)? = after;
         self.tree.set(index, after.leaf());
-        Some(AccountAccess { index, before, after, siblings })
+        Some(AccountAccess { index, exists_before: true, before, exists_after: true, after, siblings })
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Fr,
+    Fr, Recipient,
+    account::Address,
     field::{self, power_of_two},
     float::{AmountCode, FeeCode},
     poseidon,
@@ -12,6 +13,10 @@ use super::{
 
 /// Kind of a transfer between accounts.
 pub const KIND_TRANSFER: u8 = 1;
+/// Kind of a payment to the sender's owner on L1.
+pub const KIND_WITHDRAW: u8 = 2;
+/// Kind that opens an account.
+pub const KIND_OPEN: u8 = 3;
 
 /// A transaction signed by the sender's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,19 +26,22 @@ pub struct Transaction {
     pub kind: u8,
     /// Index of the sender's account.
     pub from: u32,
-    /// Index of the receiver's account.
+    /// Index of the receiver's account; 0 but for a transfer.
     pub to: u32,
-    /// Token of both.
+    /// Token of sender and receiver; of the new account for an open.
     pub token: u32,
     /// The sender's nonce, below 2^40 - 1.
     #[serde(with = "field::serde_decimal")]
     pub nonce: u64,
-    /// Code of the amount paid.
+    /// Code of the amount paid; 0 for an open.
     pub amount: AmountCode,
     /// Code of the fee paid, in the sender's token.
     pub fee: FeeCode,
     /// The last batch timestamp, in Unix seconds, with which it is valid.
     pub valid_until: u32,
+    /// Key and owner of the new account, for an open and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Recipient>,
     /// The sender's signature over [`Transaction::message`].
     pub signature: Signature,
 }
@@ -55,14 +63,16 @@ impl Transaction {
             + Fr::from(self.valid_until) * power_of_two(200)
     }
 
-    /// What the sender signs: `H_5(domain, word, Ax, Ay, owner)` with key and owner of the receiving account.
-    pub fn message(&self, domain: Fr, receiver: &Account) -> Fr {
-        poseidon::hash_5([domain, self.word(), receiver.key.x, receiver.key.y, receiver.owner.to_field()])
+    /// What the sender signs: `H_5(domain, word, Ax, Ay, owner)` with key and owner of the receiving account for a
+    /// transfer, of the new one for an open, of the sender for a withdraw.
+    pub fn message(&self, domain: Fr, recipient: &Recipient) -> Fr {
+        let Recipient { key, owner } = recipient;
+        poseidon::hash_5([domain, self.word(), key.x, key.y, owner.to_field()])
     }
 
-    /// The transaction with the sender's signature for a rollup and the receiving account as it is there.
-    pub fn signed(self, key: &PrivateKey, domain: Fr, receiver: &Account) -> Self {
-        Self { signature: key.sign(self.message(domain, receiver)), ..self }
+    /// The transaction with the sender's signature for a rollup and this recipient.
+    pub fn signed(self, key: &PrivateKey, domain: Fr, recipient: &Recipient) -> Self {
+        Self { signature: key.sign(self.message(domain, recipient)), ..self }
     }
 
     /// The published record of 124 bits: `kind (4) | from (32) << 4 | to (32) << 36 | amount (40) << 68 |
@@ -76,7 +86,32 @@ impl Transaction {
     }
 }
 
-/// Transactions that apply together or not at all.
+/// An operation of the contract's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum L1Operation {
+    /// Money for an account, or for a new one.
+    Deposit {
+        /// The token.
+        token: u32,
+        /// In the token's smallest unit; not 0.
+        #[serde(with = "field::serde_decimal")]
+        amount: u128,
+        /// Key and owner of the account.
+        recipient: Recipient,
+        /// The account's index, [`NO_ACCOUNT`](super::NO_ACCOUNT) to open a new one.
+        to: u32,
+    },
+    /// Pays an account's whole balance to its owner on L1.
+    ForcedExit {
+        /// The account's index.
+        index: u32,
+        /// Who asks; nothing happens unless it is the account's owner.
+        owner: Address,
+    },
+}
+
+/// L1 operations and transactions that apply together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
@@ -87,6 +122,9 @@ pub struct Batch {
     pub timestamp: u32,
     /// Up to [`MAX_FEE_ACCOUNTS`](super::MAX_FEE_ACCOUNTS) accounts with distinct tokens.
     pub fee_accounts: Vec<u32>,
+    /// Operations consumed from the contract's queue, in its order, executed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub l1_operations: Vec<L1Operation>,
     /// In the order of execution.
     pub transactions: Vec<Transaction>,
 }

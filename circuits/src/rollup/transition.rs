@@ -231,8 +231,11 @@ pub fn execute(
             number: batch.number,
             timestamp: batch.timestamp,
             commit_in: commit,
+            points: Default::default(),
+            evaluations_in: Default::default(),
             root_in,
             next_index: run.state.next_index(),
+            operations: Vec::new(),
             transactions,
             fees: run.credit_fees(),
         };
@@ -247,7 +250,15 @@ pub fn execute(
     }
     let (state_in, state_out) = (state.commitment(), run.state.commitment());
     let batch = batch_input(batch.number, batch.timestamp);
-    let public_inputs = BatchPublicInputs { domain, batch, state_in, state_out, commit };
+    let public_inputs = BatchPublicInputs {
+        domain,
+        batch,
+        state_in,
+        state_out,
+        commit,
+        points: Default::default(),
+        evaluations: Default::default(),
+    };
     Ok(Execution { chunks, state: run.state, state_in, state_out, commit, public_inputs })
 }
 
@@ -255,7 +266,10 @@ pub fn execute(
 fn check_signature(state: &State, domain: Fr, index: usize, transaction: &Transaction) -> Option<Rejection> {
     let sender = state.account(transaction.from)?;
     let receiver = state.account(transaction.to)?;
-    let error = sender.key.verify(transaction.message(domain, receiver), &transaction.signature).err()?;
+    let error = sender
+        .key
+        .verify(transaction.message(domain, &receiver.recipient()), &transaction.signature)
+        .err()?;
     Some(Rejection {
         transaction: Some(index),
         field: "signature".to_owned(),

@@ -43,6 +43,7 @@ pub fn transfer(from: u32, to: u32, token: u32, nonce: u64, amount: u128, fee: u
         amount: AmountCode::encode(amount).unwrap(),
         fee: FeeCode::encode(fee).unwrap(),
         valid_until: 2_000_000_000,
+        opens: None,
         signature: Signature::default(),
     }
 }
@@ -54,10 +55,16 @@ pub fn sign(state: &State, transaction: Transaction) -> Transaction {
 
 /// Signs with any key.
 pub fn sign_with(state: &State, key: &PrivateKey, transaction: Transaction) -> Transaction {
-    transaction.signed(key, test_domain(), state.account(transaction.to).unwrap())
+    transaction.signed(key, test_domain(), &state.account(transaction.to).unwrap().recipient())
 }
 
 /// A batch with fee accounts 3 (token 7) and 5 (token 9).
 pub fn batch(transactions: Vec<Transaction>) -> Batch {
-    Batch { number: 1, timestamp: 1_700_000_000, fee_accounts: vec![3, 5], transactions }
+    Batch {
+        number: 1,
+        timestamp: 1_700_000_000,
+        fee_accounts: vec![3, 5],
+        l1_operations: vec![],
+        transactions,
+    }
 }

@@ -187,7 +187,7 @@ impl Sign {
             check(index, transaction)?;
             let key = accounts.signer(&keys, transaction.from).await?;
             let receiver = accounts.receiver(transaction.to).await?;
-            *transaction = transaction.signed(key, document.domain, &receiver);
+            *transaction = transaction.signed(key, document.domain, &receiver.recipient());
         }
         let text = document.to_json();
         let Some(path) = &self.out else { return output::line(text.trim_end()) };
@@ -216,6 +216,7 @@ impl TransferFlags {
             fee: FeeCode::encode(fee)
                 .map_err(|error| inexact("--fee", error, FeeCode::encode_floor(fee).value()))?,
             valid_until: self.valid_until.unwrap_or(u32::MAX),
+            opens: None,
             signature: Signature::default(),
         };
         Ok(BatchDocument {

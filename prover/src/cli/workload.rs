@@ -76,10 +76,11 @@ impl Workload {
             amount: AmountCode::encode_floor(u128::from(turn + 1) * 10_u128.pow(15)),
             fee: FeeCode::encode_floor(2 * 10_u128.pow(12)),
             valid_until: u32::MAX,
+            opens: None,
             signature: Signature::default(),
         };
         sender.nonce += 1;
-        Some(unsigned.signed(self.keys.get(from as usize)?, domain, &receiver))
+        Some(unsigned.signed(self.keys.get(from as usize)?, domain, &receiver.recipient()))
     }
 }
 

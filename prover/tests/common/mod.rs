@@ -213,6 +213,7 @@ pub fn unsigned(from: u32, to: u32, nonce: u64, amount: u64, fee: u16) -> Transa
         amount: AmountCode(amount),
         fee: FeeCode(fee),
         valid_until: u32::MAX,
+        opens: None,
         signature: Signature {
             r8x: Fr::default(),
             r8y: Fr::default(),
@@ -227,7 +228,7 @@ pub fn sign(transaction: Transaction) -> Transaction {
 
 pub fn sign_for(transaction: Transaction, domain: Fr) -> Transaction {
     let receiver = account(transaction.to.min(ACCOUNTS - 1));
-    transaction.signed(&key(transaction.from), domain, &receiver)
+    transaction.signed(&key(transaction.from), domain, &receiver.recipient())
 }
 
 pub fn transfer(from: u32, to: u32, nonce: u64) -> Transaction {

@@ -12,7 +12,6 @@ use crate::gadgets::arithmetic::{Operand, constant, equation, is_zero, linear};
 use crate::gadgets::{poseidon, range};
 use crate::halo2::trace::{Trace, Var};
 use crate::halo2::{to_circuit, to_native};
-use crate::public_inputs::LEAF_PUBLIC_INPUTS;
 use crate::rollup::pubdata::{DA_STREAM, RECORD_BITS};
 use crate::rollup::{self, MAX_FEE_ACCOUNTS, NO_ACCOUNT};
 
@@ -210,8 +209,7 @@ pub fn trace(class: SizeClass, values: &ChunkValues) -> Trace {
     trace.label("chunk: state after");
     let state_out = poseidon::hash::<3>(trace, &[root.into(), header.next_index.into()], zero).output;
     let commit_out = published(trace, &header, &declared, &slots, zero);
-    let public: [Var; LEAF_PUBLIC_INPUTS] =
-        [header.domain, header.batch, state_in, state_out, header.commit_in, commit_out];
+    let public = [header.domain, header.batch, state_in, state_out, header.commit_in, commit_out];
     for (index, var) in public.into_iter().enumerate() {
         trace.publish(var, index);
     }
