@@ -202,6 +202,9 @@ pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
         state_out: element("state_out", &inputs.state_out)?,
         commit_in: element("commit_in", &inputs.commit_in)?,
         commit_out: element("commit_out", &inputs.commit_out)?,
+        points: Default::default(),
+        evaluations_in: Default::default(),
+        evaluations_out: Default::default(),
     };
     Ok(LeafProof { public_inputs, proof: reply.proof.clone() })
 }
