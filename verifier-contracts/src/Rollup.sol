@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IRollup} from "./interfaces/IRollup.sol";
+import {IRollup} from "./interfaces/IOldRollup.sol";
 import {IVerifier} from "./interfaces/IVerifier.sol";
 
 /// @title Rollup, for demonstrations

@@ -18,7 +18,7 @@ pub const ROLLUP_SOURCE: &str = include_str!("Rollup.sol");
 pub const IVERIFIER_SOURCE: &str = include_str!("interfaces/IVerifier.sol");
 
 /// The source of the rollup's interface.
-pub const IROLLUP_SOURCE: &str = include_str!("interfaces/IRollup.sol");
+pub const IROLLUP_SOURCE: &str = include_str!("interfaces/IOldRollup.sol");
 
 /// The verifier's ABI and code, as JSON (`abi`, `bytecode`, `deployedBytecode`).
 pub const VERIFIER_JSON: &str = include_str!("../artifacts/Verifier.json");

@@ -9,5 +9,14 @@ sol!(
 );
 sol!(
     #![sol(all_derives)]
-    "src/interfaces/IRollup.sol"
+    "src/interfaces/IOldRollup.sol"
 );
+
+/// The whole rollup's interface: settlement, queue, exits, powers.
+pub mod rollup {
+    alloy::sol!(
+        #![sol(all_derives)]
+        IRollup,
+        "artifacts/IRollup.json"
+    );
+}

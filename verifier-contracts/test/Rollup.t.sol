@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Fixture} from "./utils/Fixture.sol";
 import {Rollup} from "../src/Rollup.sol";
-import {IRollup} from "../src/interfaces/IRollup.sol";
+import {IRollup} from "../src/interfaces/IOldRollup.sol";
 import {IVerifier} from "../src/interfaces/IVerifier.sol";
 
 contract RollupTest is Fixture {

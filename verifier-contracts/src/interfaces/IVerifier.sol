@@ -9,7 +9,7 @@ interface IVerifier {
     error CalldataLength(uint256 expected, uint256 actual);
     /// @notice The arguments don't start where the canonical encoding has them.
     error CalldataOffset(uint256 expected, uint256 actual);
-    /// @notice The number of public inputs isn't five for each batch place.
+    /// @notice The number of public inputs isn't ten for each batch place.
     error PublicInputsLength(uint256 expected, uint256 actual);
     /// @notice The proof's length in bytes is wrong.
     error ProofLength(uint256 expected, uint256 actual);
@@ -42,8 +42,9 @@ interface IVerifier {
 
     /// @notice Checks a proof; reverts with one of the errors above unless it holds. Call data that can't be
     /// decoded at all reverts without data.
-    /// @param publicInputs Five values for each batch place, in order: domain, batch, state before, state after,
-    /// commitment. Unused places are 0.
+    /// @param publicInputs Ten values for each batch place, in order: domain, batch, state before, state after,
+    /// commitment, point of the DA stream, its evaluation's low and high 128 bits, point of the L1 stream, its
+    /// evaluation. Unused places are 0.
     /// @param proof The accumulator's points and the proof.
     /// @return accepted Always true: an address without code can't answer it.
     function verify(uint256[] calldata publicInputs, bytes calldata proof)

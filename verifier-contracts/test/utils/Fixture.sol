@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {Test} from "./Test.sol";
 import {Rollup} from "../../src/Rollup.sol";
 import {Verifier} from "../../src/generated/Verifier.sol";
-import {IRollup} from "../../src/interfaces/IRollup.sol";
+import {IRollup} from "../../src/interfaces/IOldRollup.sol";
 
 /// @notice The contracts as the fixture's deployer deploys them, and the fixture's proofs.
 abstract contract Fixture is Test {
