@@ -8,6 +8,7 @@ use tenon_circuits::{
     aggregation::{AggregateProof, AggregationKeys, prove_aggregate, verify_aggregate},
     halo2::{CircuitKeys, KeyStore, ProveError, VerifyError},
     public_inputs::BatchPublicInputs,
+    rollup::evaluation::{DaScalar, Evaluations, Points},
 };
 
 mod aggregation_support;
@@ -18,6 +19,20 @@ const LEAF_K: u32 = 10;
 fn aggregation(store: &KeyStore, leaf: &Arc<CircuitKeys>) -> AggregationKeys {
     let padding = toy_proof(leaf, chunk(0, 0, 0, 1), 1);
     AggregationKeys::load_or_create(store, Arc::clone(leaf), padding, 2).unwrap()
+}
+
+/// What a place without a batch holds.
+fn no_batch() -> BatchPublicInputs {
+    let zero = 0.into();
+    BatchPublicInputs {
+        domain: zero,
+        batch: zero,
+        state_in: zero,
+        state_out: zero,
+        commit: zero,
+        points: Points::default(),
+        evaluations: Evaluations::default(),
+    }
 }
 
 fn peak_memory_kib() -> u64 {
@@ -69,10 +84,16 @@ fn aggregate_proofs_end_to_end() {
     more.batches.push(more.batches[0]);
     assert!(matches!(verify_aggregate(&keys, &more), Err(VerifyError::BatchCount { .. })));
     let mut empty = proof.clone();
-    empty.batches.push(BatchPublicInputs::from_array([0.into(); 5]));
+    empty.batches.push(no_batch());
     assert!(matches!(verify_aggregate(&keys, &empty), Err(VerifyError::EmptyBatch { index: 1 })));
     let mut other = proof.clone();
     other.batches[0].commit = other.batches[0].batch;
+    assert!(verify_aggregate(&keys, &other).is_err());
+    let mut other = proof.clone();
+    other.batches[0].points.z_l += 1;
+    assert!(verify_aggregate(&keys, &other).is_err());
+    let mut other = proof.clone();
+    other.batches[0].evaluations.y_d += DaScalar::from(1);
     assert!(verify_aggregate(&keys, &other).is_err());
 
     // What must not be aggregated.

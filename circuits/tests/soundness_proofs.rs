@@ -5,7 +5,7 @@
 mod native_support;
 mod soundness_support;
 
-use ark_ff::BigInteger;
+use ark_ff::{BigInteger, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use native_support::genesis;
 use soundness_support::{CLASS, Forger, Pay, claims, fr, trace_of, violations};
@@ -13,13 +13,37 @@ use tenon_circuits::halo2::leaf::values::ChunkValues;
 use tenon_circuits::halo2::leaf::{LeafCircuit, LeafKeys};
 use tenon_circuits::halo2::prove::{create_leaf_proof, verify_leaf_proof};
 use tenon_circuits::halo2::trace::Trace;
-use tenon_circuits::halo2::{KeyStore, ProveError, to_native};
-use tenon_circuits::public_inputs::LeafPublicInputs;
+use tenon_circuits::halo2::{KeyStore, LeafProof, ProveError, to_native};
+use tenon_circuits::public_inputs::{LEAF_PUBLIC_INPUTS, LeafPublicInputs};
+use tenon_circuits::rollup;
 use tenon_circuits::rollup::babyjubjub::SUBGROUP_ORDER;
+use tenon_circuits::rollup::evaluation::{DaScalar, Evaluations, Points};
 
+/// Public inputs in the order of the circuit's instance column.
 fn statement(claims: &[Fr]) -> LeafPublicInputs {
-    let claims: [Fr; 6] = claims.try_into().unwrap();
-    LeafPublicInputs::from_array(claims.map(to_native))
+    let claims: [rollup::Fr; LEAF_PUBLIC_INPUTS] =
+        claims.iter().map(|claim| to_native(*claim)).collect::<Vec<_>>().try_into().unwrap();
+    let [domain, batch, state_in, state_out, commit_in, commit_out, rest @ ..] = claims;
+    let [z_d, low_in, high_in, low_out, high_out, z_l, y_l_in, y_l_out] = rest;
+    let limb = |value: rollup::Fr| {
+        let [low, high, 0, 0] = value.into_bigint().0 else { panic!("{value} has more than 128 bits") };
+        u128::from(low) | u128::from(high) << 64
+    };
+    let shift = DaScalar::from(u128::MAX) + DaScalar::from(1);
+    let y_d = |low, high| DaScalar::from(limb(low)) + DaScalar::from(limb(high)) * shift;
+    let statement = LeafPublicInputs {
+        domain,
+        batch,
+        state_in,
+        state_out,
+        commit_in,
+        commit_out,
+        points: Points { z_d: limb(z_d), z_l: limb(z_l) },
+        evaluations_in: Evaluations { y_d: y_d(low_in, high_in), y_l: y_l_in },
+        evaluations_out: Evaluations { y_d: y_d(low_out, high_out), y_l: y_l_out },
+    };
+    assert_eq!(statement.to_array(), claims, "an evaluation isn't in canonical form");
+    statement
 }
 
 fn payment(pay: Pay) -> ChunkValues {
@@ -59,14 +83,14 @@ fn forged_chunks_get_no_proof() {
     let keys = LeafKeys::load_or_create(&store, CLASS).unwrap();
 
     let honest = trace_of(&payment(Pay::new(0, 1, 500, 10)));
-    let stated = statement(&claims(&honest));
-    let proof = create_leaf_proof(keys.circuit(), LeafCircuit::from_trace(CLASS, honest), stated).unwrap();
+    let stated = claims(&honest);
+    let proof = create_leaf_proof(keys.circuit(), LeafCircuit::from_trace(CLASS, honest), statement(&stated));
+    let proof = proof.unwrap();
     verify_leaf_proof(keys.circuit(), &proof).unwrap();
-    for index in 0..6 {
-        let mut values = proof.public_inputs.to_array();
-        values[index] += ark_bn254::Fr::from(1u64);
-        let mut other = proof.clone();
-        other.public_inputs = LeafPublicInputs::from_array(values);
+    for index in 0..LEAF_PUBLIC_INPUTS {
+        let mut values = stated.clone();
+        values[index] += fr(1);
+        let other = LeafProof { public_inputs: statement(&values), ..proof.clone() };
         assert!(verify_leaf_proof(keys.circuit(), &other).is_err(), "public input {index}");
     }
 

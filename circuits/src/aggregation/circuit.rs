@@ -52,7 +52,7 @@ pub const ACCUMULATOR_LIMBS: usize = 4 * LIMBS;
 const UNUSABLE_ROWS: usize = 64;
 
 /// Raised with every change of this circuit, so that keys of another version are noticed.
-pub(super) const REVISION: u32 = 1;
+pub(super) const REVISION: u32 = 2;
 
 type Verifier = PlonkSuccinctVerifier<KzgAs<Bn256, Bdfg21>, NoAccumulator>;
 

@@ -1,4 +1,4 @@
-//! A small circuit of the leaf circuit's shape: 10 advice columns, degree 5, six public inputs, no lookups.
+//! A small circuit of the leaf circuit's shape: 10 advice columns, degree 5, its public inputs, no lookups.
 //! All that it states is `state_out = state_in + 1`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -12,11 +12,16 @@ use halo2_proofs::{
 use tenon_circuits::{
     halo2::{CircuitKeys, KeyName, KeyStore, LeafProof, prove::create_leaf_proof, to_circuit},
     public_inputs::{LEAF_PUBLIC_INPUTS, LeafPublicInputs},
-    rollup,
+    rollup::{
+        self,
+        evaluation::{DaScalar, Evaluations, Points},
+    },
 };
 
 const ADVICE: usize = 10;
 const ROWS: usize = 200;
+/// Rows that the public inputs take, from the first one on.
+const INPUT_ROWS: usize = LEAF_PUBLIC_INPUTS.div_ceil(ADVICE);
 
 #[derive(Clone, Debug)]
 pub struct ToyLeaf {
@@ -79,15 +84,14 @@ impl Circuit<Fr> for ToyLeaf {
                 let trivial = Assigned::Trivial;
                 region.assign_fixed(config.q_step, 0, trivial(Fr::ONE));
                 let mut cells = Vec::new();
-                for (column, value) in config.advice.iter().zip(self.public_inputs) {
-                    let cell = region.assign_advice(*column, 0, Value::known(trivial(value)));
-                    cells.push(cell.cell());
+                for i in 0..INPUT_ROWS * ADVICE {
+                    let value = self.public_inputs.get(i).copied().unwrap_or(Fr::ZERO);
+                    let (column, row) = (config.advice[i % ADVICE], i / ADVICE);
+                    cells.push(region.assign_advice(column, row, Value::known(trivial(value))).cell());
                 }
-                for column in &config.advice[LEAF_PUBLIC_INPUTS..] {
-                    region.assign_advice(*column, 0, Value::known(trivial(Fr::ZERO)));
-                }
+                cells.truncate(LEAF_PUBLIC_INPUTS);
                 let mut row_values = [(); ADVICE].map(|()| Fr::from(3));
-                for row in 1..ROWS {
+                for row in INPUT_ROWS..ROWS {
                     for (column, value) in config.advice.iter().zip(row_values) {
                         region.assign_advice(*column, row, Value::known(trivial(value)));
                     }
@@ -117,11 +121,25 @@ pub fn toy_keys(store: &KeyStore, k: u32, variant: u64) -> std::sync::Arc<Circui
     store.circuit(&KeyName { circuit: format!("leaf-{variant}"), ..toy_name(k) }, &circuit).unwrap()
 }
 
-/// Public inputs of a chunk from small numbers; `state_out` is `state_in + 1`.
+/// Public inputs of a chunk from small numbers; `state_out` is `state_in + 1`, points follow from the batch, evaluations
+/// from the commitments, 0 from 0.
 pub fn chunk(batch: u64, state_in: u64, commit_in: u64, commit_out: u64) -> LeafPublicInputs {
-    LeafPublicInputs::from_array(
-        [77, batch, state_in, state_in + 1, commit_in, commit_out].map(rollup::Fr::from),
-    )
+    let evaluations = |commit: u64| Evaluations {
+        // Large, so that no limb of it is 0.
+        y_d: -DaScalar::from(commit),
+        y_l: -rollup::Fr::from(commit),
+    };
+    LeafPublicInputs {
+        domain: 77.into(),
+        batch: batch.into(),
+        state_in: state_in.into(),
+        state_out: (state_in + 1).into(),
+        commit_in: commit_in.into(),
+        commit_out: commit_out.into(),
+        points: Points { z_d: u128::MAX - u128::from(batch), z_l: u128::from(batch) << 64 | 3 },
+        evaluations_in: evaluations(commit_in),
+        evaluations_out: evaluations(commit_out),
+    }
 }
 
 pub fn toy_proof(keys: &CircuitKeys, public_inputs: LeafPublicInputs, variant: u64) -> LeafProof {
