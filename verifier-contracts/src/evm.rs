@@ -1,6 +1,6 @@
 //! A chain in memory: the real EVM, run by revm, for the demonstration and for tests.
 
-use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy::primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use revm::{
     Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
     bytecode::Bytecode,
@@ -8,6 +8,7 @@ use revm::{
         BlockEnv, TxEnv,
         result::{ExecutionResult, Output},
     },
+    context_interface::block::BlobExcessGasAndPrice,
     database::InMemoryDB,
     state::AccountInfo,
 };
@@ -26,6 +27,21 @@ pub struct LocalChain {
     chain_id: u64,
     block: u64,
     timestamp: u64,
+}
+
+/// A transaction, or a call that is only simulated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Who sends it.
+    pub from: Address,
+    /// The contract called; none to create one.
+    pub to: Option<Address>,
+    /// Wei sent along, which the sender has to hold.
+    pub value: U256,
+    /// Call data, or creation code.
+    pub data: Bytes,
+    /// Versioned hashes of the blobs that it carries.
+    pub blob_hashes: Vec<B256>,
 }
 
 /// What a transaction did.
@@ -96,17 +112,38 @@ impl LocalChain {
         self.database.cache.accounts.get(&address).map_or(0, |account| account.info.nonce)
     }
 
+    /// The number of the block to come.
+    #[must_use]
+    pub fn block_number(&self) -> u64 {
+        self.block
+    }
+
+    /// The timestamp of the block to come, in Unix seconds.
+    #[must_use]
+    pub fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    /// What an address holds, in wei.
+    #[must_use]
+    pub fn balance(&self, address: Address) -> U256 {
+        self.database.cache.accounts.get(&address).map_or(U256::ZERO, |account| account.info.balance)
+    }
+
+    /// Gives an address so many wei more.
+    pub fn fund(&mut self, address: Address, amount: U256) {
+        let account = self.database.cache.accounts.get(&address);
+        let mut info = account.map(|account| account.info.clone()).unwrap_or_default();
+        info.balance = info.balance.saturating_add(amount);
+        self.database.insert_account_info(address, info);
+    }
+
     /// Executes a transaction in a block of its own, without `to` one that creates a contract.
     ///
     /// # Errors
     /// When it reverts, halts or is invalid.
     pub fn transact(&mut self, from: Address, to: Option<Address>, data: Bytes) -> Result<Receipt, EvmError> {
-        let transaction = self.transaction(from, to, data)?;
-        let context = self.context();
-        let mut evm = context.with_db(&mut self.database).build_mainnet();
-        let result = evm.transact_commit(transaction).map_err(invalid)?;
-        self.block += 1;
-        receipt(result)
+        self.execute(&Message { from, to, data, ..Message::default() })
     }
 
     /// Executes a call and forgets its effects.
@@ -114,27 +151,53 @@ impl LocalChain {
     /// # Errors
     /// When it reverts, halts or is invalid.
     pub fn call(&self, from: Address, to: Address, data: Bytes) -> Result<Receipt, EvmError> {
-        let transaction = self.transaction(from, Some(to), data)?;
+        self.simulate(&Message { from, to: Some(to), data, ..Message::default() })
+    }
+
+    /// Executes a transaction in a block of its own.
+    ///
+    /// # Errors
+    /// When it reverts, halts or is invalid. A transaction that reverts or halts counts in its sender's nonce.
+    pub fn execute(&mut self, message: &Message) -> Result<Receipt, EvmError> {
+        let transaction = self.transaction(message)?;
+        let context = self.context();
+        let mut evm = context.with_db(&mut self.database).build_mainnet();
+        let result = evm.transact_commit(transaction).map_err(invalid)?;
+        self.block += 1;
+        receipt(result)
+    }
+
+    /// Executes a message and forgets its effects.
+    ///
+    /// # Errors
+    /// When it reverts, halts or is invalid.
+    pub fn simulate(&self, message: &Message) -> Result<Receipt, EvmError> {
+        let transaction = self.transaction(message)?;
         let mut evm = self.context().with_db(self.database.clone()).build_mainnet();
         receipt(evm.transact(transaction).map_err(invalid)?.result)
     }
 
-    fn transaction(&self, from: Address, to: Option<Address>, data: Bytes) -> Result<TxEnv, EvmError> {
-        TxEnv::builder()
-            .caller(from)
-            .kind(to.map_or(TxKind::Create, TxKind::Call))
-            .data(data)
-            .nonce(self.nonce(from))
+    fn transaction(&self, message: &Message) -> Result<TxEnv, EvmError> {
+        let mut builder = TxEnv::builder()
+            .caller(message.from)
+            .kind(message.to.map_or(TxKind::Create, TxKind::Call))
+            .value(message.value)
+            .data(message.data.clone())
+            .nonce(self.nonce(message.from))
             .gas_limit(GAS_LIMIT)
-            .chain_id(Some(self.chain_id))
-            .build()
-            .map_err(|error| EvmError::Invalid { reason: format!("{error:?}") })
+            .chain_id(Some(self.chain_id));
+        if !message.blob_hashes.is_empty() {
+            builder = builder.blob_hashes(message.blob_hashes.clone()).gas_priority_fee(Some(0));
+        }
+        builder.build().map_err(|error| EvmError::Invalid { reason: format!("{error:?}") })
     }
 
     fn context(&self) -> revm::handler::MainnetContext<revm::database::EmptyDB> {
         let block = BlockEnv {
             number: U256::from(self.block),
             timestamp: U256::from(self.timestamp),
+            // Blobs cost nothing either.
+            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 0 }),
             ..BlockEnv::default()
         };
         Context::mainnet().with_block(block).modify_cfg_chained(|config| config.chain_id = self.chain_id)

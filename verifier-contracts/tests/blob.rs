@@ -2,7 +2,7 @@
 
 use alloy::{
     eips::eip4844::Blob,
-    primitives::{Address, B256, Bytes},
+    primitives::{Address, B256, Bytes, U256},
 };
 use ark_ff::{Field, PrimeField, Zero};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use tenon_circuits::rollup::{
 };
 use tenon_contracts::{
     blob::{BLOB_ELEMENTS, BlobError, Blobs, MAX_BLOBS, Opening, versioned_hash, words_from_blobs},
-    evm::{LOCAL_CHAIN_ID, LocalChain},
+    evm::{LOCAL_CHAIN_ID, LocalChain, Message},
 };
 
 /// The largest word.
@@ -34,7 +34,7 @@ fn words(count: usize, seed: u64) -> Vec<Fr> {
 fn truncated(value: Fr) -> Fr {
     let mut bytes = field::to_bytes(&value);
     bytes[0] = 0;
-    field::from_bytes(&bytes).unwrap()
+    field::from_bytes(&bytes).unwrap_or_default()
 }
 
 fn evaluation(words: &[Fr], z_d: u128) -> DaScalar {
@@ -174,6 +174,32 @@ fn a_sidecar_has_the_proofs_of_all_cells() {
     let mut swapped = proofs;
     swapped.swap(0, 1);
     assert!(!settings.verify_cell_kzg_proof_batch(&commitments, &indices, &cells, &swapped).unwrap());
+}
+
+#[test]
+fn a_transaction_carries_blobs_and_value() {
+    // Returns the hash of its first blob; takes value.
+    let code = [0x5f, 0x49, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3];
+    let [contract, sender] = [Address::repeat_byte(2), Address::repeat_byte(3)];
+    let mut chain = LocalChain::new(LOCAL_CHAIN_ID, 1_700_000_000);
+    chain.set_code(contract, code.into());
+    let blob_hashes = Blobs::from_words(&words(1, 1)).unwrap().versioned_hashes();
+    let message = Message {
+        from: sender,
+        to: Some(contract),
+        value: U256::from(5),
+        blob_hashes: blob_hashes.clone(),
+        ..Message::default()
+    };
+    assert!(chain.execute(&message).is_err(), "a sender without the value");
+    chain.fund(sender, U256::from(7));
+    assert_eq!(chain.simulate(&message).unwrap().output, blob_hashes[0]);
+    assert_eq!(chain.block_number(), 1);
+    assert_eq!(chain.execute(&message).unwrap().output, blob_hashes[0]);
+    assert_eq!((chain.block_number(), chain.nonce(sender)), (2, 1));
+    assert_eq!([chain.balance(sender), chain.balance(contract)], [2, 5].map(U256::from));
+    let plain = Message { blob_hashes: Vec::new(), value: U256::ZERO, ..message };
+    assert_eq!(chain.simulate(&plain).unwrap().output, B256::ZERO);
 }
 
 proptest! {
