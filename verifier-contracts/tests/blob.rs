@@ -193,13 +193,13 @@ fn a_transaction_carries_blobs_and_value() {
     };
     assert!(chain.execute(&message).is_err(), "a sender without the value");
     chain.fund(sender, U256::from(7));
-    assert_eq!(chain.simulate(&message).unwrap().output, blob_hashes[0]);
+    assert_eq!(chain.simulate(&message).unwrap().output[..], blob_hashes[0][..]);
     assert_eq!(chain.block_number(), 1);
-    assert_eq!(chain.execute(&message).unwrap().output, blob_hashes[0]);
+    assert_eq!(chain.execute(&message).unwrap().output[..], blob_hashes[0][..]);
     assert_eq!((chain.block_number(), chain.nonce(sender)), (2, 1));
     assert_eq!([chain.balance(sender), chain.balance(contract)], [2, 5].map(U256::from));
     let plain = Message { blob_hashes: Vec::new(), value: U256::ZERO, ..message };
-    assert_eq!(chain.simulate(&plain).unwrap().output, B256::ZERO);
+    assert_eq!(chain.simulate(&plain).unwrap().output[..], B256::ZERO[..]);
 }
 
 proptest! {
