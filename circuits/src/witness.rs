@@ -10,8 +10,10 @@ use crate::{
         ARITY, Account, Address, AmountCode, DEPTH, FeeCode, Fr, L1Operation, MAX_FEE_ACCOUNTS, NO_ACCOUNT,
         PrivateKey, State, Transaction,
         evaluation::{Evaluations, Points},
-        field, pubdata, state,
-        transaction::KIND_TRANSFER,
+        field,
+        pubdata::{self, L1Item, Withdrawal},
+        state,
+        transaction::{KIND_TRANSFER, KIND_WITHDRAW},
         tree::{empty_hashes, root_of_path},
     },
 };
@@ -168,17 +170,37 @@ impl ChunkWitness {
     }
 
     /// The DA words that the chunk publishes: the batch's header when it is the first chunk, its own header, the
-    /// records.
+    /// records, the accounts that transactions open.
     pub fn da_words(&self) -> Vec<Fr> {
         let mut words = Vec::new();
         if self.commit_in == Fr::ZERO {
             words.push(pubdata::batch_header(self.number, self.timestamp));
         }
-        // No chunk has more transactions than its header can count; a forged one is wrong either way.
-        let count = self.transactions.len() as u16;
-        words.push(pubdata::chunk_header(0, count, self.fee_accounts()));
-        words.extend(pubdata::record_words(self.transactions.iter().map(|slot| &slot.transaction)));
+        // No chunk has more than its header can count; a forged one is wrong either way.
+        let (operations, transactions) = (self.operations.len() as u16, self.transactions.len() as u16);
+        words.push(pubdata::chunk_header(operations, transactions, self.fee_accounts()));
+        let transactions = || self.transactions.iter().map(|slot| &slot.transaction);
+        words.extend(pubdata::record_words(transactions()));
+        words.extend(pubdata::all_open_words(transactions()));
         words
+    }
+
+    /// What the chunk adds to the L1 stream, in order: its operations, each with the withdrawal that it causes, and
+    /// the withdrawals of its transactions.
+    pub fn l1_items(&self) -> Vec<L1Item> {
+        let mut items = Vec::new();
+        for operation in &self.operations {
+            items.push(L1Item::Operation(operation.operation));
+            items.extend(operation.withdrawal().map(L1Item::Withdrawal));
+        }
+        let transactions = self.transactions.iter();
+        items.extend(transactions.filter_map(TransactionWitness::withdrawal).map(L1Item::Withdrawal));
+        items
+    }
+
+    /// The L1 words that the chunk publishes.
+    pub fn l1_words(&self) -> Vec<Fr> {
+        self.l1_items().iter().flat_map(L1Item::words).collect()
     }
 
     /// The account tree's root after the chunk: the one that the last access leaves.
@@ -186,19 +208,54 @@ impl ChunkWitness {
         self.accesses().next_back().map_or(self.root_in, AccountAccess::root_after)
     }
 
+    /// Number of accounts after the chunk.
+    pub fn next_index_out(&self) -> u32 {
+        let opened = self.accesses().filter(|access| access.exists_after && !access.exists_before).count();
+        // No chunk has that many accesses.
+        self.next_index.saturating_add(opened as u32)
+    }
+
     /// What a proof of this chunk exposes, computed from the content without checking it.
     pub fn public_inputs(&self) -> LeafPublicInputs {
+        let (da_words, l1_words) = (self.da_words(), self.l1_words());
         LeafPublicInputs {
             domain: self.domain,
             batch: batch_input(self.number, self.timestamp),
             state_in: state::commitment(self.root_in, self.next_index),
-            state_out: state::commitment(self.root_out(), self.next_index),
+            state_out: state::commitment(self.root_out(), self.next_index_out()),
             commit_in: self.commit_in,
-            commit_out: pubdata::absorb_all(self.commit_in, &self.da_words()),
+            commit_out: pubdata::absorb_chunk(self.commit_in, &da_words, &l1_words),
             points: self.points,
             evaluations_in: self.evaluations_in,
-            evaluations_out: self.evaluations_in.absorb(&self.points, &self.da_words(), &[]),
+            evaluations_out: self.evaluations_in.absorb(&self.points, &da_words, &l1_words),
         }
+    }
+}
+
+impl OperationWitness {
+    /// The withdrawal that the operation causes: a deposit that changed nothing goes back to its owner, a forced
+    /// exit pays what it took from the account.
+    pub fn withdrawal(&self) -> Option<Withdrawal> {
+        let AccountAccess { before, after, .. } = &self.account;
+        match self.operation {
+            L1Operation::Deposit { token, amount, recipient, .. } => {
+                let refused = before.balance == after.balance;
+                refused.then_some(Withdrawal { token, owner: recipient.owner, amount })
+            }
+            L1Operation::ForcedExit { owner, .. } => {
+                let amount = before.balance.checked_sub(after.balance).filter(|amount| *amount > 0)?;
+                Some(Withdrawal { token: before.token, owner, amount })
+            }
+        }
+    }
+}
+
+impl TransactionWitness {
+    /// The withdrawal that the transaction makes; `None` for other kinds, and for an amount that is no code.
+    pub fn withdrawal(&self) -> Option<Withdrawal> {
+        let Transaction { kind, token, amount, .. } = self.transaction;
+        let amount = amount.value().ok().filter(|_| kind == KIND_WITHDRAW)?;
+        Some(Withdrawal { token, owner: self.sender.before.owner, amount })
     }
 }
 

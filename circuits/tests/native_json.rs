@@ -18,6 +18,7 @@ fn document() -> BatchDocument {
         domain: test_domain(),
         timestamp: Some(1_700_000_000),
         fee_accounts: vec![3],
+        l1_operations: vec![],
         transactions: vec![
             sign(&state, transfer(0, 1, 7, 0, 500, 10)),
             sign(&state, transfer(1, 0, 7, 0, 5 * 10u128.pow(20), 0)),

@@ -11,20 +11,24 @@ pub mod float;
 pub mod json;
 pub mod poseidon;
 pub mod pubdata;
+pub mod replay;
 pub mod signature;
+pub mod snapshot;
 pub mod state;
 pub mod transaction;
 pub mod transition;
 pub mod tree;
+pub mod words;
 
 pub use account::{Account, Address, Recipient};
 pub use domain::domain;
 pub use field::Fr;
 pub use float::{AmountCode, FeeCode};
+pub use pubdata::{L1Item, Withdrawal};
 pub use signature::{PrivateKey, PublicKey, Signature};
 pub use state::State;
 pub use transaction::{Batch, L1Operation, Transaction};
-pub use transition::{BatchError, Execution, ReasonCode, Rejection, execute};
+pub use transition::{BatchError, ChunkCapacity, Execution, ReasonCode, Rejection, execute};
 pub use tree::Tree;
 
 /// Most fee accounts that a chunk's header names.

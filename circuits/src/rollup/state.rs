@@ -40,7 +40,9 @@ pub enum StateError {
 /// Accounts and their tree. A clone is cheap and independent.
 #[derive(Clone, Debug, Default)]
 pub struct State {
+    /// Accounts from `first_index` on.
     pages: Arc<Vec<Arc<Vec<Account>>>>,
+    first_index: u32,
     next_index: u32,
     tree: Tree,
 }
@@ -64,24 +66,29 @@ impl State {
     /// # Errors
     /// When an account has no owner or its nonce is out of range, or there are too many.
     pub fn from_accounts(accounts: &[Account]) -> Result<Self, StateError> {
-        let too_many = || StateError::TooManyAccounts { count: accounts.len() };
-        let next_index = u32::try_from(accounts.len()).map_err(|_| too_many())?;
-        for (index, account) in accounts.iter().enumerate() {
-            if account.owner.is_zero() {
-                return Err(StateError::OwnerZero { index });
-            }
-            if account.nonce > NONCE_LIMIT {
-                return Err(StateError::NonceTooLarge { index, nonce: account.nonce });
-            }
-        }
+        let next_index = check(accounts)?;
         let leaves: Vec<Fr> = accounts.par_iter().map(Account::leaf).collect();
-        let pages = accounts.chunks(PAGE).map(|page| Arc::new(page.to_vec())).collect();
-        Ok(Self { pages: Arc::new(pages), next_index, tree: Tree::from_leaves(&leaves) })
+        Ok(Self { next_index, tree: Tree::from_leaves(&leaves), first_index: 0, pages: paged(accounts) })
+    }
+
+    /// A state whose accounts start at an index other than 0, with nothing before them: how a test comes by a tree
+    /// that is nearly full. No rollup has such a state, and neither snapshots nor JSON keep it.
+    ///
+    /// # Errors
+    /// As [`State::from_accounts`].
+    pub fn sparse(first_index: u32, accounts: &[Account]) -> Result<Self, StateError> {
+        let too_many = StateError::TooManyAccounts { count: accounts.len() };
+        let next_index = check(accounts)?.checked_add(first_index).ok_or(too_many)?;
+        let mut tree = Tree::new();
+        for (index, account) in (first_index..next_index).zip(accounts) {
+            tree.set(index, account.leaf());
+        }
+        Ok(Self { pages: paged(accounts), first_index, next_index, tree })
     }
 
     /// The account at `index`, when there is one.
     pub fn account(&self, index: u32) -> Option<&Account> {
-        let index = index as usize;
+        let index = index.checked_sub(self.first_index)? as usize;
         self.pages.get(index / PAGE)?.get(index % PAGE)
     }
 
@@ -113,14 +120,67 @@ impl State {
     /// Replaces an account's content and returns the change with its path; `None`, and nothing done, when there
     /// is no such account.
     pub fn update(&mut self, index: u32, after: Account) -> Option<AccountAccess> {
-        let position = index as usize;
         let before = *self.account(index)?;
         let siblings = self.tree.path(index);
+        let position = index.checked_sub(self.first_index)? as usize;
         let page = Arc::make_mut(&mut self.pages).get_mut(position / PAGE)?;
         *Arc::make_mut(page).get_mut(position % PAGE)? = after;
         self.tree.set(index, after.leaf());
         Some(AccountAccess { index, exists_before: true, before, exists_after: true, after, siblings })
     }
+
+    /// Opens an account at the next index and returns the change with its path: from the same account without
+    /// money, which doesn't exist. `None`, and nothing done, when the tree is full.
+    pub fn open(&mut self, account: Account) -> Option<AccountAccess> {
+        let index = self.next_index;
+        if index == NO_ACCOUNT {
+            return None;
+        }
+        let pages = Arc::make_mut(&mut self.pages);
+        match pages.last_mut().filter(|page| page.len() < PAGE) {
+            Some(page) => Arc::make_mut(page).push(account),
+            None => pages.push(Arc::new(vec![account])),
+        }
+        self.next_index += 1;
+        let siblings = self.tree.path(index);
+        self.tree.set(index, account.leaf());
+        let before = Account { balance: 0, nonce: 0, ..account };
+        let (exists_before, exists_after) = (false, true);
+        Some(AccountAccess { index, exists_before, before, exists_after, after: account, siblings })
+    }
+
+    /// An access that changes nothing: to the account at `index`, or where there is none to the empty leaf, with
+    /// `filler` as its content.
+    pub fn look(&self, index: u32, filler: Account) -> AccountAccess {
+        let account = self.account(index);
+        let exists = account.is_some();
+        let content = account.copied().unwrap_or(filler);
+        AccountAccess {
+            index,
+            exists_before: exists,
+            before: content,
+            exists_after: exists,
+            after: content,
+            siblings: self.tree.path(index),
+        }
+    }
+}
+
+/// Their number, when accounts can be a state.
+fn check(accounts: &[Account]) -> Result<u32, StateError> {
+    for (index, account) in accounts.iter().enumerate() {
+        if account.owner.is_zero() {
+            return Err(StateError::OwnerZero { index });
+        }
+        if account.nonce > NONCE_LIMIT {
+            return Err(StateError::NonceTooLarge { index, nonce: account.nonce });
+        }
+    }
+    u32::try_from(accounts.len()).map_err(|_| StateError::TooManyAccounts { count: accounts.len() })
+}
+
+fn paged(accounts: &[Account]) -> Arc<Vec<Arc<Vec<Account>>>> {
+    Arc::new(accounts.chunks(PAGE).map(|page| Arc::new(page.to_vec())).collect())
 }
 
 /// `H_2(root, next_index)`.

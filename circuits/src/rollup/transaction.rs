@@ -1,6 +1,7 @@
 //! Transactions and batches.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::{
     Fr, Recipient,
@@ -70,6 +71,16 @@ impl Transaction {
         poseidon::hash_5([domain, self.word(), key.x, key.y, owner.to_field()])
     }
 
+    /// Whose key and owner the sender signs, given the accounts as they are when the transaction is executed; `None`
+    /// when they are missing.
+    pub fn message_recipient(&self, account: impl Fn(u32) -> Option<Recipient>) -> Option<Recipient> {
+        match self.kind {
+            KIND_WITHDRAW => account(self.from),
+            KIND_OPEN => self.opens,
+            _ => account(self.to),
+        }
+    }
+
     /// The transaction with the sender's signature for a rollup and this recipient.
     pub fn signed(self, key: &PrivateKey, domain: Fr, recipient: &Recipient) -> Self {
         Self { signature: key.sign(self.message(domain, recipient)), ..self }
@@ -109,6 +120,35 @@ pub enum L1Operation {
         /// Who asks; nothing happens unless it is the account's owner.
         owner: Address,
     },
+}
+
+impl L1Operation {
+    /// Checks what the contract's queue guarantees of what it holds.
+    ///
+    /// # Errors
+    /// With the first thing that isn't so.
+    pub fn check(&self) -> Result<(), L1OperationError> {
+        match self {
+            Self::Deposit { amount: 0, .. } => Err(L1OperationError::AmountZero),
+            Self::Deposit { recipient: Recipient { owner, .. }, .. } | Self::ForcedExit { owner, .. }
+                if owner.is_zero() =>
+            {
+                Err(L1OperationError::OwnerZero)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An operation that the contract's queue can't hold; the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum L1OperationError {
+    /// A deposit of nothing.
+    #[error("expected an amount of at least 1, got 0")]
+    AmountZero,
+    /// Nobody's.
+    #[error("expected an owner that isn't the zero address")]
+    OwnerZero,
 }
 
 /// L1 operations and transactions that apply together or not at all.

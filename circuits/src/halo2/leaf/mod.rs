@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{LeafColumns, configure, selector_of};
 use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+use crate::rollup::ChunkCapacity;
 use crate::witness::ChunkWitness;
 use values::ChunkValues;
 
@@ -44,6 +45,12 @@ impl SizeClass {
     pub const LARGE: Self = Self { name: "large", k: 18, transactions: 132 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
+
+    /// How much a chunk of this class holds.
+    pub const fn capacity(&self) -> ChunkCapacity {
+        let slots = self.transactions;
+        ChunkCapacity { slots, da_words: 14 + slots / 2, l1_words: 20 + slots }
+    }
 
     /// The class of that name.
     pub fn by_name(name: &str) -> Option<Self> {

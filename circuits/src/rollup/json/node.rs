@@ -1,7 +1,4 @@
-//! Documents that people, wallets and sequencers exchange as JSON: batches, genesis files, wallet keys.
-//!
-//! Field elements are 32-byte big-endian hex, integers wider than 32 bits decimal strings. Unknown and repeated
-//! names are refused, and every error says where it is, what was expected and what was there.
+//! JSON values that know where they are, and their reading.
 
 use std::fmt;
 
@@ -9,15 +6,13 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Number, json};
+use serde_json::Number;
 use thiserror::Error;
 
-use super::{
-    Account, Address, AmountCode, Batch, FeeCode, Fr, PrivateKey, PublicKey, ReasonCode, Signature, State,
-    Transaction,
+use crate::rollup::{
+    Address, AmountCode, FeeCode, Fr, L1Operation, PublicKey, Recipient, Signature, Transaction,
     field::{self, FieldError},
     state::StateError,
-    transition::{BatchError, Rejection},
 };
 
 /// A document that can't be read; the caller's fault.
@@ -79,7 +74,7 @@ pub enum JsonError {
 }
 
 /// A JSON value whose objects keep their order and have no name twice.
-enum Value {
+pub(super) enum Value {
     Null,
     Bool(bool),
     Number(Number),
@@ -90,7 +85,7 @@ enum Value {
 
 impl Value {
     /// What error messages say of a value.
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         const LIMIT: usize = 100;
         match self {
             Self::Null => "null".to_owned(),
@@ -178,29 +173,29 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 /// A value and where it is in its document.
-struct Node {
+pub(super) struct Node {
     path: String,
-    value: Value,
+    pub(super) value: Value,
 }
 
 impl Node {
-    fn parse(text: &str) -> Result<Self, JsonError> {
+    pub(super) fn parse(text: &str) -> Result<Self, JsonError> {
         let value =
             serde_json::from_str(text).map_err(|error| JsonError::Syntax { message: error.to_string() })?;
         Ok(Self { path: String::new(), value })
     }
 
     /// The path for people.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         if self.path.is_empty() { "document".to_owned() } else { self.path.clone() }
     }
 
-    fn unexpected(&self, expected: impl Into<String>) -> JsonError {
+    pub(super) fn unexpected(&self, expected: impl Into<String>) -> JsonError {
         JsonError::Unexpected { path: self.place(), expected: expected.into(), actual: self.value.describe() }
     }
 
     /// The values of exactly these names; those in `optional` may be missing or null.
-    fn object<const N: usize, const M: usize>(
+    pub(super) fn object<const N: usize, const M: usize>(
         self,
         names: [&str; N],
         optional: [&str; M],
@@ -233,7 +228,7 @@ impl Node {
         }
     }
 
-    fn list<T>(self, read: impl Fn(Self) -> Result<T, JsonError>) -> Result<Vec<T>, JsonError> {
+    pub(super) fn list<T>(self, read: impl Fn(Self) -> Result<T, JsonError>) -> Result<Vec<T>, JsonError> {
         let Value::List(items) = self.value else {
             return Err(self.unexpected("a list"));
         };
@@ -241,7 +236,7 @@ impl Node {
         nodes.map(|(index, value)| read(Self { path: format!("{}[{index}]", self.path), value })).collect()
     }
 
-    fn text<T>(
+    pub(super) fn text<T>(
         self,
         expected: &str,
         read: impl FnOnce(&str) -> Result<T, FieldError>,
@@ -253,7 +248,7 @@ impl Node {
     }
 
     /// An integer of at most 32 bits, as a number.
-    fn number<T: TryFrom<u64>>(self) -> Result<T, JsonError> {
+    pub(super) fn number<T: TryFrom<u64>>(self) -> Result<T, JsonError> {
         let value = match &self.value {
             Value::Number(number) => number.as_u64(),
             _ => None,
@@ -264,7 +259,7 @@ impl Node {
     }
 
     /// An integer as a decimal string or a number.
-    fn integer<T: TryFrom<u128>>(self) -> Result<T, JsonError> {
+    pub(super) fn integer<T: TryFrom<u128>>(self) -> Result<T, JsonError> {
         let bits = 8 * size_of::<T>() as u32;
         let expected = format!("an integer from 0 to 2^{bits} - 1, as a decimal string");
         let value = match &self.value {
@@ -278,20 +273,20 @@ impl Node {
         value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| self.unexpected(expected))
     }
 
-    fn element(self) -> Result<Fr, JsonError> {
+    pub(super) fn element(self) -> Result<Fr, JsonError> {
         self.text("a field element as a hex string", field::from_hex)
     }
 
-    fn address(self) -> Result<Address, JsonError> {
+    pub(super) fn address(self) -> Result<Address, JsonError> {
         self.text("an address as a hex string", Address::from_hex)
     }
 
-    fn public_key(self) -> Result<PublicKey, JsonError> {
+    pub(super) fn public_key(self) -> Result<PublicKey, JsonError> {
         let ([x, y], []) = self.object(["x", "y"], [])?;
         Ok(PublicKey { x: x.element()?, y: y.element()? })
     }
 
-    fn signature(self) -> Result<Signature, JsonError> {
+    pub(super) fn signature(self) -> Result<Signature, JsonError> {
         let ([r8x, r8y, s], []) = self.object(["r8x", "r8y", "s"], [])?;
         Ok(Signature {
             r8x: r8x.element()?,
@@ -300,10 +295,10 @@ impl Node {
         })
     }
 
-    fn transaction(self) -> Result<Transaction, JsonError> {
-        let ([kind, from, to, token, nonce, amount, fee, valid_until, signature], []) = self.object(
+    pub(super) fn transaction(self) -> Result<Transaction, JsonError> {
+        let ([kind, from, to, token, nonce, amount, fee, valid_until, signature], [opens]) = self.object(
             ["kind", "from", "to", "token", "nonce", "amount", "fee", "valid_until", "signature"],
-            [],
+            ["opens"],
         )?;
         Ok(Transaction {
             kind: kind.number()?,
@@ -314,203 +309,45 @@ impl Node {
             amount: AmountCode(amount.integer()?),
             fee: FeeCode(fee.integer()?),
             valid_until: valid_until.number()?,
-            opens: None,
+            opens: opens.map(Node::recipient).transpose()?,
             signature: signature.signature()?,
         })
     }
-}
 
-fn pretty(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
-}
-
-fn public_key_json(key: &PublicKey) -> serde_json::Value {
-    json!({ "x": field::to_hex(&key.x), "y": field::to_hex(&key.y) })
-}
-
-/// A batch as it is submitted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchDocument {
-    /// The rollup that the signatures are for.
-    pub domain: Fr,
-    /// Unix seconds; the service's clock where it is missing.
-    pub timestamp: Option<u32>,
-    /// Accounts that get the fees.
-    pub fee_accounts: Vec<u32>,
-    /// In the order of execution.
-    pub transactions: Vec<Transaction>,
-}
-
-impl BatchDocument {
-    /// Reads a document.
-    ///
-    /// # Errors
-    /// With the first thing that isn't as it should be.
-    pub fn from_json(text: &str) -> Result<Self, JsonError> {
-        let ([domain, fee_accounts, transactions], [timestamp]) =
-            Node::parse(text)?.object(["domain", "fee_accounts", "transactions"], ["timestamp"])?;
-        Ok(Self {
-            domain: domain.element()?,
-            timestamp: timestamp.map(Node::number).transpose()?,
-            fee_accounts: fee_accounts.list(Node::number)?,
-            transactions: transactions.list(Node::transaction)?,
-        })
+    pub(super) fn recipient(self) -> Result<Recipient, JsonError> {
+        let ([key, owner], []) = self.object(["key", "owner"], [])?;
+        Ok(Recipient { key: key.public_key()?, owner: owner.address()? })
     }
 
-    /// Writes the document.
-    pub fn to_json(&self) -> String {
-        let transactions: Vec<_> = self
-            .transactions
-            .iter()
-            .map(|transaction| {
-                json!({
-                    "kind": transaction.kind,
-                    "from": transaction.from,
-                    "to": transaction.to,
-                    "token": transaction.token,
-                    "nonce": transaction.nonce.to_string(),
-                    "amount": transaction.amount.0.to_string(),
-                    "fee": transaction.fee.0,
-                    "valid_until": transaction.valid_until,
-                    "signature": {
-                        "r8x": field::to_hex(&transaction.signature.r8x),
-                        "r8y": field::to_hex(&transaction.signature.r8y),
-                        "s": field::bigint_to_decimal(&transaction.signature.s),
-                    },
-                })
-            })
-            .collect();
-        let mut document = json!({
-            "domain": field::to_hex(&self.domain),
-            "fee_accounts": self.fee_accounts,
-            "transactions": transactions,
-        });
-        if let (Some(timestamp), Some(object)) = (self.timestamp, document.as_object_mut()) {
-            object.insert("timestamp".to_owned(), timestamp.into());
-        }
-        pretty(&document)
-    }
-
-    /// The batch with this number, at the document's timestamp or else at this one.
-    pub fn into_batch(self, number: u64, timestamp: u32) -> Batch {
-        Batch {
-            number,
-            timestamp: self.timestamp.unwrap_or(timestamp),
-            fee_accounts: self.fee_accounts,
-            l1_operations: Vec::new(),
-            transactions: self.transactions,
-        }
-    }
-}
-
-/// Checks that a batch is meant for this rollup.
-///
-/// # Errors
-/// With [`ReasonCode::DomainMismatch`] when it isn't.
-pub fn check_domain(expected: Fr, actual: Fr) -> Result<(), BatchError> {
-    if actual == expected {
-        return Ok(());
-    }
-    let message = format!("expected {}, got {}", field::to_hex(&expected), field::to_hex(&actual));
-    let rejection = Rejection::of_batch("domain", ReasonCode::DomainMismatch, message);
-    Err(BatchError { rejections: vec![rejection] })
-}
-
-/// The accounts that a demonstration starts with, in index order, all with nonce 0:
-/// `{accounts: [{token, key: {x, y}, owner, balance}]}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Genesis {
-    /// The accounts.
-    pub accounts: Vec<Account>,
-}
-
-impl Genesis {
-    /// Reads a genesis file.
-    ///
-    /// # Errors
-    /// With the first thing that isn't as it should be.
-    pub fn from_json(text: &str) -> Result<Self, JsonError> {
-        let ([accounts], []) = Node::parse(text)?.object(["accounts"], [])?;
-        let accounts = accounts.list(|account| {
-            let ([token, key, owner, balance], []) =
-                account.object(["token", "key", "owner", "balance"], [])?;
-            Ok(Account {
-                token: token.number()?,
-                nonce: 0,
-                balance: balance.integer()?,
-                key: key.public_key()?,
-                owner: owner.address()?,
-            })
-        })?;
-        Ok(Self { accounts })
-    }
-
-    /// Writes the file. Nonces aren't written.
-    pub fn to_json(&self) -> String {
-        let accounts: Vec<_> = self
-            .accounts
-            .iter()
-            .map(|account| {
-                json!({
-                    "token": account.token,
-                    "key": public_key_json(&account.key),
-                    "owner": account.owner.to_string(),
-                    "balance": account.balance.to_string(),
-                })
-            })
-            .collect();
-        pretty(&json!({ "accounts": accounts }))
-    }
-
-    /// The state that has these accounts.
-    ///
-    /// # Errors
-    /// When an account can't exist.
-    pub fn state(&self) -> Result<State, JsonError> {
-        Ok(State::from_accounts(&self.accounts)?)
-    }
-}
-
-/// A wallet's key file, `{seed, public_key: {x, y}}`. It holds the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyFile {
-    /// The key.
-    pub key: PrivateKey,
-}
-
-impl KeyFile {
-    /// Reads a key file.
-    ///
-    /// # Errors
-    /// With the first thing that isn't as it should be, never with the seed.
-    pub fn from_json(text: &str) -> Result<Self, JsonError> {
-        let ([seed, public_key], []) = Node::parse(text)?.object(["seed", "public_key"], [])?;
-        let Value::Text(text) = &seed.value else {
-            return Err(JsonError::Unexpected {
-                path: seed.place(),
-                expected: "32 bytes as a hex string".to_owned(),
-                actual: "something else".to_owned(),
-            });
+    /// An operation, told by its `type`.
+    pub(super) fn l1_operation(self) -> Result<L1Operation, JsonError> {
+        let names = match &self.value {
+            Value::Object(entries) => entries.iter().find(|(name, _)| name == "type"),
+            _ => return Err(self.unexpected("an object")),
         };
-        let seed = field::bytes_from_hex(text).map_err(|_| JsonError::Unexpected {
-            path: seed.place(),
-            expected: "32 bytes as a hex string".to_owned(),
-            actual: format!("a string of {} characters", text.chars().count()),
-        })?;
-        let key = PrivateKey::from_seed(seed);
-        let (expected, actual) = (key.public_key(), public_key.public_key()?);
-        if expected != actual {
-            let show = |key: PublicKey| format!("{}, {}", field::to_hex(&key.x), field::to_hex(&key.y));
-            return Err(JsonError::KeyMismatch { expected: show(expected), actual: show(actual) });
+        let is_exit = match names {
+            None => return Err(JsonError::Missing { path: self.place(), name: "type".to_owned() }),
+            Some((_, Value::Text(name))) if name == "deposit" => false,
+            Some((_, Value::Text(name))) if name == "forced_exit" => true,
+            Some((_, value)) => {
+                return Err(JsonError::Unexpected {
+                    path: format!("{}.type", self.path),
+                    expected: "deposit or forced_exit".to_owned(),
+                    actual: value.describe(),
+                });
+            }
+        };
+        if is_exit {
+            let ([_, index, owner], []) = self.object(["type", "index", "owner"], [])?;
+            return Ok(L1Operation::ForcedExit { index: index.number()?, owner: owner.address()? });
         }
-        Ok(Self { key })
-    }
-
-    /// Writes the file.
-    pub fn to_json(&self) -> String {
-        pretty(&json!({
-            "seed": format!("0x{}", hex::encode(self.key.seed())),
-            "public_key": public_key_json(&self.key.public_key()),
-        }))
+        let ([_, token, amount, recipient, to], []) =
+            self.object(["type", "token", "amount", "recipient", "to"], [])?;
+        Ok(L1Operation::Deposit {
+            token: token.number()?,
+            amount: amount.integer()?,
+            recipient: recipient.recipient()?,
+            to: to.number()?,
+        })
     }
 }
