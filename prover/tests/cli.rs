@@ -101,7 +101,13 @@ impl Caller {
 }
 
 fn document(transactions: Vec<Transaction>) -> BatchDocument {
-    BatchDocument { domain: rollup_domain(), timestamp: None, fee_accounts: vec![4], transactions }
+    BatchDocument {
+        domain: rollup_domain(),
+        timestamp: None,
+        fee_accounts: vec![4],
+        l1_operations: Vec::new(),
+        transactions,
+    }
 }
 
 #[tokio::test]

@@ -186,8 +186,7 @@ async fn measure(
     let mut witnesses = Vec::new();
     for (number, document) in (1..).zip(documents) {
         let batch = document.into_batch(number, timestamp);
-        let execution =
-            execute(&state, deployed.domain, &batch, class.transactions).map_err(Failure::work)?;
+        let execution = execute(&state, deployed.domain, &batch, class.capacity()).map_err(Failure::work)?;
         state = execution.state;
         witnesses.extend(execution.chunks);
     }

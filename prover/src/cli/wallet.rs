@@ -223,6 +223,7 @@ impl TransferFlags {
             domain,
             timestamp: None,
             fee_accounts: self.fee_account.clone(),
+            l1_operations: Vec::new(),
             transactions: vec![transaction],
         })
     }

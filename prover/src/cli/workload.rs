@@ -55,7 +55,13 @@ impl Workload {
     /// A signed batch of transfers that follows the ones made before.
     pub fn batch(&mut self, transfers: u32, domain: Fr) -> BatchDocument {
         let transactions = (0..transfers).filter_map(|_| self.transfer(domain)).collect();
-        BatchDocument { domain, timestamp: None, fee_accounts: (0..TOKENS).collect(), transactions }
+        BatchDocument {
+            domain,
+            timestamp: None,
+            fee_accounts: (0..TOKENS).collect(),
+            l1_operations: Vec::new(),
+            transactions,
+        }
     }
 
     /// The next transfer: each user in turn pays another one.
