@@ -80,7 +80,7 @@ contract VerifierTest is Fixture {
     function test_Getters() public view {
         assertEq(verifier.verifyingKey(), keyContract);
         assertEq(verifier.verifyingKeyHash(), keyHash);
-        assertEq(verifier.batchPlaces() * 5, first.publicInputs.length);
+        assertEq(verifier.batchPlaces() * 10, first.publicInputs.length);
         assertEq(verifier.proofLength(), first.proof.length);
         assertTrue(verifier.developmentSrs(), "development");
         assertTrue(address(verifier).code.length < 24_576, "EIP-170");

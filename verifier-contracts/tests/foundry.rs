@@ -23,7 +23,9 @@ use halo2_proofs::{
     poly::commitment::ParamsProver,
 };
 use serde_json::{Value, json};
-use tenon_contracts::{artifacts::VERIFIER_SHAPE, calldata, evm::LOCAL_CHAIN_ID};
+use tenon_contracts::{
+    artifacts::VERIFIER_SHAPE, calldata, evm::LOCAL_CHAIN_ID, generator::VALUES_PER_BATCH,
+};
 
 const DEPLOYER: Address = Address::repeat_byte(0xde);
 const GENESIS_STATE: u64 = 1_000_000;
@@ -101,13 +103,14 @@ fn run_of_batches(run: &Run, domain: Fr) -> (Vec<Fr>, Value) {
     let mut values = vec![Fr::zero(); VERIFIER_SHAPE.public_inputs()];
     let mut batches = Vec::new();
     let mut state = run.state_in;
-    for (index, place) in values.chunks_mut(5).take(run.batches).enumerate() {
+    for (index, place) in values.chunks_mut(VALUES_PER_BATCH).take(run.batches).enumerate() {
         let number = run.number + index as u64;
         let timestamp = run.timestamp + 60 * u32::try_from(index).expect("small");
         let next = state_after(number);
         let commit = Fr::from(0xc0_0000 + number).square();
         let batch = Fr::from(number) + Fr::from(u64::from(timestamp)) * Fr::from(1 << 32).square();
-        place.copy_from_slice(&[domain, batch, state, next, commit]);
+        let evaluations = [1, 2, 3, 4, 5].map(|value| Fr::from(0xe0_0000 + 8 * number + value).square());
+        place.copy_from_slice(&[[domain, batch, state, next, commit], evaluations].concat());
         batches.push(json!({
             "commit": to_u256(&commit),
             "number": number,

@@ -8,7 +8,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{SolCall, SolInterface, SolValue},
 };
-use common::{CircuitShape, Proof, SmallCircuit, compile_verifier, to_fr, to_u256};
+use common::{CircuitShape, Proof, SmallCircuit, compile_verifier, to_u256};
 use halo2_base::{gates::circuit::BaseCircuitParams, gates::circuit::builder::BaseCircuitBuilder};
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr},
@@ -21,16 +21,16 @@ use rand_chacha::{
 };
 use tenon_contracts::{
     artifacts::{self, VERIFIER_SHAPE},
-    bindings::{IRollup, IVerifier},
+    bindings::IVerifier,
     calldata,
     deployment::{Deployment, MAX_CODE_SIZE, verifying_key_init_code},
     evm::{EvmError, LOCAL_CHAIN_ID, LocalChain, Receipt},
-    generator::{GeneratorError, SrsOrigin, generate},
+    generator::{ACCUMULATOR_LIMBS, GeneratorError, SrsOrigin, VALUES_PER_BATCH, generate},
 };
 
 const DEPLOYER: Address = Address::repeat_byte(0x11);
 const NOW: u64 = 1_700_000_000;
-const MAX_SETTLE_GAS: u64 = 800_000;
+const MAX_VERIFY_GAS: u64 = 650_000;
 
 /// A verifier on a chain, and its proof calls.
 struct Deployed {
@@ -153,7 +153,7 @@ fn agrees_with_snark_verifier_on_other_shapes() {
     let shapes = [shape(9, 2, 1, 1, 1), shape(11, 3, 1, 1, 2), shape(8, 4, 3, 2, 3), shape(9, 7, 2, 1, 4)];
     for (seed, shape) in shapes.into_iter().enumerate() {
         let circuit = SmallCircuit::new(shape);
-        let proof = circuit.prove(&values(5 * shape.batch_places), seed as u64);
+        let proof = circuit.prove(&values(VALUES_PER_BATCH * shape.batch_places), seed as u64);
         assert!(circuit.accepts(&proof), "{shape:?}");
         let deployed = Deployed::new(&circuit);
         assert!(deployed.accepts(&proof), "{shape:?}");
@@ -164,7 +164,7 @@ fn agrees_with_snark_verifier_on_other_shapes() {
 #[test]
 fn accepts_circuits_with_empty_columns() {
     let circuit = SmallCircuit::new(CircuitShape { empty_columns: 2, ..shape(9, 5, 2, 1, 1) });
-    let proof = circuit.prove(&values(5), 5);
+    let proof = circuit.prove(&values(VALUES_PER_BATCH), 5);
     assert!(circuit.accepts(&proof));
     let deployed = Deployed::new(&circuit);
     assert!(deployed.accepts(&proof));
@@ -193,11 +193,14 @@ fn refuses_accumulators_that_fail_their_pairing() {
     let g = circuit.params.get_g();
     for (left, right) in [(3, 4), (4, 3)] {
         let accumulator = [(g[1] * Fr::from(left)).to_affine(), (g[0] * Fr::from(right)).to_affine()];
-        let proof = circuit.prove_with_accumulator(&values(5), accumulator, left);
+        let proof = circuit.prove_with_accumulator(&values(VALUES_PER_BATCH), accumulator, left);
         assert!(!circuit.accepts(&proof));
         assert!(!deployed.accepts(&proof));
     }
 }
+
+/// Values in the instance column of a circuit with one place.
+const INSTANCES: usize = VALUES_PER_BATCH + ACCUMULATOR_LIMBS;
 
 fn verifying_key_of(params: BaseCircuitParams, instances: usize) -> Result<(), GeneratorError> {
     let k = params.k as u32;
@@ -217,10 +220,10 @@ fn verifying_key_of(params: BaseCircuitParams, instances: usize) -> Result<(), G
 #[test]
 fn refuses_other_constraint_systems() {
     let supported = shape(8, 2, 1, 1, 1).params();
-    verifying_key_of(supported.clone(), 17).expect("supported");
+    verifying_key_of(supported.clone(), INSTANCES).expect("supported");
     // One gate column carries the lookups itself.
     let one_column = BaseCircuitParams { num_advice_per_phase: vec![1], ..supported.clone() };
-    let error = verifying_key_of(one_column, 17).expect_err("one column");
+    let error = verifying_key_of(one_column, INSTANCES).expect_err("one column");
     assert!(
         matches!(
             error,
@@ -229,7 +232,7 @@ fn refuses_other_constraint_systems() {
         "{error}"
     );
     let two_instances = BaseCircuitParams { num_instance_columns: 2, ..supported };
-    let error = verifying_key_of(two_instances, 17).expect_err("two instance columns");
+    let error = verifying_key_of(two_instances, INSTANCES).expect_err("two instance columns");
     assert!(
         matches!(error, GeneratorError::Unsupported { what: "number of instance columns", .. }),
         "{error}"
@@ -249,9 +252,9 @@ fn refuses_mismatched_arguments() {
     }
 }
 
-/// From the plan of a deployment to settled batches, with the embedded code.
+/// From the plan of a deployment to proofs checked by the embedded code.
 #[test]
-fn deploys_and_settles() {
+fn deploys_and_verifies() {
     let circuit = SmallCircuit::new(shape(
         10,
         VERIFIER_SHAPE.gate_columns,
@@ -259,53 +262,24 @@ fn deploys_and_settles() {
         VERIFIER_SHAPE.constant_columns,
         VERIFIER_SHAPE.batch_places,
     ));
-    let genesis = U256::from(42);
     let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
-    let plan = Deployment::plan(DEPLOYER, chain.nonce(DEPLOYER), &circuit.generate(), genesis).expect("plan");
-    for creation in plan.creations() {
+    let nonce = chain.nonce(DEPLOYER);
+    let plan = Deployment::plan(DEPLOYER, nonce, &circuit.generate(), U256::from(42)).expect("plan");
+    for creation in [&plan.verifying_key, &plan.verifier] {
         assert_eq!(create(&mut chain, creation.init_code.clone()), creation.address, "{}", creation.name);
     }
-    let rollup = plan.rollup.address;
-    let read = |chain: &LocalChain, call: Vec<u8>| {
-        let output = chain.call(DEPLOYER, rollup, call.into()).expect("answered").output;
-        U256::from_be_slice(&output)
-    };
-    let domain = plan.domain(LOCAL_CHAIN_ID);
-    assert_eq!(read(&chain, IRollup::domainCall {}.abi_encode()), domain);
-    assert_eq!(read(&chain, IRollup::stateCall {}.abi_encode()), genesis);
-
-    let mut state = genesis;
-    let mut number = 0_u64;
-    for run in [VERIFIER_SHAPE.batch_places, 1] {
-        let mut inputs = vec![Fr::zero(); VERIFIER_SHAPE.public_inputs()];
-        let mut batches = Vec::new();
-        for place in inputs.chunks_mut(5).take(run) {
-            number += 1;
-            let timestamp = u32::try_from(NOW).expect("32 bits");
-            let word = |tag: u8| U256::from_be_bytes(keccak256([tag, number as u8]).0) >> 3;
-            let batch = IRollup::Batch { number, timestamp, state: word(1), commit: word(2) };
-            let header = U256::from(number) | U256::from(timestamp) << 64;
-            let values = [domain, header, state, batch.state, batch.commit];
-            place.copy_from_slice(&values.map(|value| to_fr(value).expect("in range")));
-            state = batch.state;
-            batches.push(batch);
-        }
-        let proof = circuit.prove(&inputs, number);
-        let settle = calldata::settle(&batches, &proof.proof);
-        let receipt = chain.transact(DEPLOYER, Some(rollup), settle.clone()).expect("settled");
-        println!("settled {run} of {} batches: {} gas", VERIFIER_SHAPE.batch_places, receipt.gas_used);
-        assert!(receipt.gas_used <= MAX_SETTLE_GAS, "{} gas", receipt.gas_used);
-        assert_eq!(receipt.logs.len(), run);
-        assert_eq!(read(&chain, IRollup::stateCall {}.abi_encode()), state);
-        assert_eq!(read(&chain, IRollup::lastBatchCall {}.abi_encode()), U256::from(number));
-
-        let error = chain.transact(DEPLOYER, Some(rollup), settle).expect_err("a replay");
-        let EvmError::Reverted { data, .. } = error else { panic!("{error}") };
-        assert!(
-            calldata::describe_error(&data).contains("BatchNumber"),
-            "{}",
-            calldata::describe_error(&data)
-        );
+    let deployed = Deployed { chain, verifier: plan.verifier.address };
+    for batches in 1..=VERIFIER_SHAPE.batch_places {
+        let used = batches * VALUES_PER_BATCH;
+        let mut inputs = values(VERIFIER_SHAPE.public_inputs());
+        inputs[used..].fill(Fr::zero());
+        let proof = circuit.prove(&inputs, batches as u64);
+        let receipt = deployed.verify(&proof).expect("accepted");
+        println!("{batches} of {} batches: {} gas", VERIFIER_SHAPE.batch_places, receipt.gas_used);
+        assert!(receipt.gas_used <= MAX_VERIFY_GAS, "{} gas", receipt.gas_used);
+        let mut other = proof.clone();
+        other.public_inputs[used - 1] ^= U256::from(1);
+        assert!(!deployed.accepts(&other));
     }
 }
 

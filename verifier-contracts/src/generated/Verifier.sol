@@ -7,13 +7,13 @@ import {IVerifier} from "../interfaces/IVerifier.sol";
 /// @title Verifier of aggregate proofs
 /// @notice Checks halo2 proofs (KZG over BN254, SHPLONK openings, Keccak transcript) of one constraint system:
 /// 8 gate columns, 1 lookup columns, 1 columns of constants,
-/// one instance column of 22 values. The circuit's size, its fixed columns and the set-up are data: they are
+/// one instance column of 32 values. The circuit's size, its fixed columns and the set-up are data: they are
 /// in the verifying key, the code of another contract whose address and code hash are fixed here at construction.
 /// @dev The assembly owns all memory from 0x80 on and never returns to Solidity. Residues are below 2^254, so that
 /// sums of up to four of them don't overflow; mulmod and addmod reduce them.
 contract Verifier is IVerifier {
     /// @dev Names the constraint system and the layout of the verifying key.
-    bytes32 private constant SHAPE = 0x00f4127ea38b38920bafab596d28b011598918a653bb03656243fc7518ff09fc;
+    bytes32 private constant SHAPE = 0xd81ff885eb2fd79d1ab5b64e308a537f6aae3a37e16bb455cdce3c106113f59b;
 
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 private constant R_MINUS_2 = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593efffffff;
@@ -40,7 +40,7 @@ contract Verifier is IVerifier {
 
     // Counts.
     uint256 private constant BATCH_PLACES = 2;
-    uint256 private constant PUBLIC_INPUTS = 10;
+    uint256 private constant PUBLIC_INPUTS = 20;
     uint256 private constant GATE_COLUMNS = 8;
     uint256 private constant LOOKUP_COLUMNS = 1;
     uint256 private constant FIXED_COLUMNS = 10;
@@ -48,10 +48,10 @@ contract Verifier is IVerifier {
     uint256 private constant PERMUTATION_PRODUCTS = 6;
 
     // Call data.
-    uint256 private constant CALLDATA_LENGTH = 4580;
+    uint256 private constant CALLDATA_LENGTH = 4900;
     uint256 private constant PROOF_LENGTH = 4128;
     uint256 private constant CALLDATA_PUBLIC_INPUTS = 0x64;
-    uint256 private constant CALLDATA_PROOF = 0x1c4;
+    uint256 private constant CALLDATA_PROOF = 0x304;
 
     // The verifying key: a byte that stops execution, then words.
     uint256 private constant VERIFYING_KEY_LENGTH = 2209;
@@ -99,46 +99,46 @@ contract Verifier is IVerifier {
     // What the transcript absorbs, in order: digest, instances, proof.
     uint256 private constant DIGEST = 0xc80;
     uint256 private constant INSTANCES = 0xca0;
-    uint256 private constant INSTANCE_LIMBS = 0xde0;
-    uint256 private constant PROOF = 0xf60;
-    uint256 private constant LOOKUP_ADVICE_POINTS = 0x1160;
-    uint256 private constant PERMUTED_POINTS = 0x11a0;
-    uint256 private constant PRODUCT_POINTS = 0x1220;
-    uint256 private constant RANDOM_POINT = 0x13e0;
-    uint256 private constant QUOTIENT_POINTS = 0x1420;
-    uint256 private constant ADVICE_EVALS = 0x14e0;
-    uint256 private constant LOOKUP_ADVICE_EVALS = 0x18e0;
-    uint256 private constant FIXED_EVALS = 0x1900;
-    uint256 private constant TABLE_EVAL = 0x1920;
-    uint256 private constant SELECTOR_EVALS = 0x1940;
-    uint256 private constant RANDOM_EVAL = 0x1a40;
-    uint256 private constant PERMUTATION_EVALS = 0x1a60;
-    uint256 private constant PRODUCT_EVALS = 0x1bc0;
-    uint256 private constant LOOKUP_EVALS = 0x1de0;
-    uint256 private constant W = 0x1e80;
-    uint256 private constant W_PRIME = 0x1ec0;
-    uint256 private constant PROOF_END = 0x1f00;
+    uint256 private constant INSTANCE_LIMBS = 0xf20;
+    uint256 private constant PROOF = 0x10a0;
+    uint256 private constant LOOKUP_ADVICE_POINTS = 0x12a0;
+    uint256 private constant PERMUTED_POINTS = 0x12e0;
+    uint256 private constant PRODUCT_POINTS = 0x1360;
+    uint256 private constant RANDOM_POINT = 0x1520;
+    uint256 private constant QUOTIENT_POINTS = 0x1560;
+    uint256 private constant ADVICE_EVALS = 0x1620;
+    uint256 private constant LOOKUP_ADVICE_EVALS = 0x1a20;
+    uint256 private constant FIXED_EVALS = 0x1a40;
+    uint256 private constant TABLE_EVAL = 0x1a60;
+    uint256 private constant SELECTOR_EVALS = 0x1a80;
+    uint256 private constant RANDOM_EVAL = 0x1b80;
+    uint256 private constant PERMUTATION_EVALS = 0x1ba0;
+    uint256 private constant PRODUCT_EVALS = 0x1d00;
+    uint256 private constant LOOKUP_EVALS = 0x1f20;
+    uint256 private constant W = 0x1fc0;
+    uint256 private constant W_PRIME = 0x2000;
+    uint256 private constant PROOF_END = 0x2040;
     // The values at x of the permutation's columns.
-    uint256 private constant COLUMN_EVALS = 0x1f00;
-    uint256 private constant COLUMN_EVALS_GATE = 0x1f20;
-    uint256 private constant COLUMN_EVALS_LOOKUP = 0x2020;
-    uint256 private constant COLUMN_EVALS_INSTANCE = 0x2040;
+    uint256 private constant COLUMN_EVALS = 0x2040;
+    uint256 private constant COLUMN_EVALS_GATE = 0x2060;
+    uint256 private constant COLUMN_EVALS_LOOKUP = 0x2160;
+    uint256 private constant COLUMN_EVALS_INSTANCE = 0x2180;
     // What is inverted, all at once: the denominators of the Lagrange polynomials -7 to INSTANCES - 1 (which then
     // become their values at x), x^n - 1, x, and u - x * omega^i for i = 0, 1, 2, 3, -1 and -7.
-    uint256 private constant LAGRANGE = 0x2060;
-    uint256 private constant LAGRANGE_0 = 0x2140;
-    uint256 private constant INVERSE_VANISHING = 0x2400;
-    uint256 private constant INVERSE_X = 0x2420;
-    uint256 private constant INVERSE_0 = 0x2440;
-    uint256 private constant INVERSE_1 = 0x2460;
-    uint256 private constant INVERSE_2 = 0x2480;
-    uint256 private constant INVERSE_3 = 0x24a0;
-    uint256 private constant INVERSE_PREVIOUS = 0x24c0;
-    uint256 private constant INVERSE_LAST = 0x24e0;
-    uint256 private constant INVERSES_END = 0x2500;
-    uint256 private constant PARTIAL_PRODUCTS_GAP = 0x4a0;
+    uint256 private constant LAGRANGE = 0x21a0;
+    uint256 private constant LAGRANGE_0 = 0x2280;
+    uint256 private constant INVERSE_VANISHING = 0x2680;
+    uint256 private constant INVERSE_X = 0x26a0;
+    uint256 private constant INVERSE_0 = 0x26c0;
+    uint256 private constant INVERSE_1 = 0x26e0;
+    uint256 private constant INVERSE_2 = 0x2700;
+    uint256 private constant INVERSE_3 = 0x2720;
+    uint256 private constant INVERSE_PREVIOUS = 0x2740;
+    uint256 private constant INVERSE_LAST = 0x2760;
+    uint256 private constant INVERSES_END = 0x2780;
+    uint256 private constant PARTIAL_PRODUCTS_GAP = 0x5e0;
     // What the pairing precompile reads.
-    uint256 private constant PAIRING = 0x29a0;
+    uint256 private constant PAIRING = 0x2d60;
 
     /// @inheritdoc IVerifier
     address public immutable verifyingKey;

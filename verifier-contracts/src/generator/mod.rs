@@ -82,7 +82,7 @@ impl Shape {
 
 /// Generates the verifier contract and the verifying key for a circuit made with halo2-base's `BaseCircuitBuilder`:
 /// gate columns with one gate each, lookup columns against one range table, columns of constants, and one instance
-/// column of five values for each of `batch_places` batches and the twelve limbs of the accumulator.
+/// column of [`VALUES_PER_BATCH`] values for each of `batch_places` batches and the twelve limbs of the accumulator.
 ///
 /// # Errors
 /// When the constraint system isn't of that shape, or key, set-up and number of places don't fit together.

@@ -12,8 +12,9 @@ use halo2_proofs::{
 
 use super::{GeneratorError, data::HEADER_WORDS};
 
-/// Public inputs of one batch: domain, batch, state before, state after, commitment.
-pub const VALUES_PER_BATCH: usize = 5;
+/// Public inputs of one batch: domain, batch, state before, state after, commitment, point and evaluation (two limbs) of
+/// the DA stream, point and evaluation of the L1 stream.
+pub const VALUES_PER_BATCH: usize = 10;
 /// Instances of the accumulator: four coordinates of three limbs each.
 pub const ACCUMULATOR_LIMBS: usize = 12;
 /// The most batch places that the generator accepts.
@@ -108,10 +109,10 @@ impl Shape {
     /// Names the shape and the verifying key's layout; stands at the start of every verifying key.
     #[must_use]
     pub fn digest(&self) -> B256 {
-        let counts = [self.gate_columns, self.lookup_columns, self.constant_columns, self.batch_places]
-            .map(|n| n as u64);
+        let columns = [self.gate_columns, self.lookup_columns, self.constant_columns];
+        let counts = columns.into_iter().chain([self.batch_places, VALUES_PER_BATCH]).map(|n| n as u64);
         let mut bytes = b"tenon.v1.verifier".to_vec();
-        bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+        bytes.extend(counts.flat_map(u64::to_be_bytes));
         keccak256(bytes)
     }
 

@@ -46,7 +46,7 @@ use snark_verifier::{
         plonk::{PlonkProtocol, PlonkVerifier},
     },
 };
-use tenon_contracts::generator::{GeneratedVerifier, SrsOrigin, generate};
+use tenon_contracts::generator::{GeneratedVerifier, SrsOrigin, VALUES_PER_BATCH, generate};
 
 const LIMB_BITS: usize = 88;
 const LIMBS: usize = 3;
@@ -93,7 +93,7 @@ pub fn to_fr(value: U256) -> Option<Fr> {
 impl SmallCircuit {
     pub fn new(shape: CircuitShape) -> Self {
         let params = ParamsKZG::<Bn256>::setup(shape.k, ChaCha20Rng::seed_from_u64(7));
-        let values = vec![Fr::zero(); 5 * shape.batch_places + 4 * LIMBS];
+        let values = vec![Fr::zero(); VALUES_PER_BATCH * shape.batch_places + 4 * LIMBS];
         let builder = build(BaseCircuitBuilder::new(false).use_params(shape.params()), shape, &values);
         let vk = keygen_vk(&params, &builder).expect("verifying key");
         let key = keygen_pk(&params, vk, &builder).expect("proving key");
@@ -101,9 +101,9 @@ impl SmallCircuit {
         let protocol = compile(
             &params,
             key.get_vk(),
-            Config::kzg()
-                .with_num_instance(vec![values.len()])
-                .with_accumulator_indices(Some((0..12).map(|i| (0, 5 * shape.batch_places + i)).collect())),
+            Config::kzg().with_num_instance(vec![values.len()]).with_accumulator_indices(Some(
+                (0..12).map(|i| (0, VALUES_PER_BATCH * shape.batch_places + i)).collect(),
+            )),
         );
         Self { shape, params, key, protocol, break_points }
     }
