@@ -18,7 +18,7 @@ interface IDataAvailability {
     /// @notice The point-evaluation precompile refused an opening.
     error OpeningRejected(uint256 blob);
     /// @notice The point-evaluation precompile returned something else than EIP-4844 says.
-    error OpeningReturn(uint256 blob, bytes returned);
+    error OpeningReturn(uint256 blob, uint256 length, uint256 coefficients, uint256 modulus);
     /// @notice Fewer signatures than the threshold, or bytes left over.
     error SignatureCount(uint256 expected, uint256 actual);
     /// @notice A signature isn't a member's.

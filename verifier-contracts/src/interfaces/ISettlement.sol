@@ -69,9 +69,7 @@ interface ISettlement {
         uint32 finalizedAt;
     }
 
-    /// @notice A batch was committed.
-    /// @param previous What {batchHash} held for the batch before it: {prove} wants it.
-    /// @param hash The batch's chained hash.
+    /// @notice A batch was committed; it became final in the same transaction if no {BatchChained} follows.
     /// @param blobHashes The versioned hashes of its blobs; none in committee mode.
     event BatchCommitted(
         uint64 indexed number,
@@ -79,12 +77,14 @@ interface ISettlement {
         uint256 stateOut,
         uint256 commit,
         bytes32 l1Hash,
-        bytes32 previous,
-        bytes32 hash,
         bytes32[] blobHashes
     );
+    /// @notice A committed batch waits for its proof.
+    /// @param previous What {batchHash} held for the batch before it: {prove} wants it.
+    /// @param hash The batch's chained hash.
+    event BatchChained(uint64 indexed number, bytes32 previous, bytes32 hash);
     /// @notice The L1 stream of a batch that became final in the same transaction; not emitted for an empty one.
-    event L1Stream(uint64 indexed number, uint256[] words);
+    event L1Words(uint64 indexed number, uint256[] words);
     /// @notice A batch became final. `queueEnd` is the queue's first operation that isn't consumed.
     event BatchFinalized(uint64 indexed number, Outcome outcome, uint64 queueEnd);
     /// @notice The committed, unproven batches from `first` to `last` were discarded.

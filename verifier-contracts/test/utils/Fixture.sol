@@ -2,17 +2,14 @@
 pragma solidity ^0.8.30;
 
 import {Test} from "./Test.sol";
-import {Rollup} from "../../src/Rollup.sol";
 import {Verifier} from "../../src/generated/Verifier.sol";
-import {IRollup} from "../../src/interfaces/IOldRollup.sol";
 
-/// @notice The contracts as the fixture's deployer deploys them, and the fixture's proofs.
+/// @notice The verifier as the fixture's deployer deploys it, and the fixture's proofs.
 abstract contract Fixture is Test {
     uint256 internal constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 internal constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
     struct Settlement {
-        IRollup.Batch[] batches;
         uint256[] publicInputs;
         bytes proof;
     }
@@ -21,10 +18,8 @@ abstract contract Fixture is Test {
     bytes internal key;
     bytes32 internal keyHash;
     address internal deployer;
-    uint256 internal genesisState;
     address internal keyContract;
     Verifier internal verifier;
-    Rollup internal rollup;
 
     Settlement internal first;
     Settlement internal next;
@@ -35,7 +30,6 @@ abstract contract Fixture is Test {
         key = vm.parseJsonBytes(json, ".verifyingKey");
         keyHash = vm.parseJsonBytes32(json, ".verifyingKeyHash");
         deployer = vm.parseJsonAddress(json, ".deployer");
-        genesisState = vm.parseJsonUint(json, ".genesisState");
         load(".first", first);
         load(".next", next);
         load(".badAccumulator", badAccumulator);
@@ -47,27 +41,11 @@ abstract contract Fixture is Test {
         vm.setNonce(deployer, 1);
         vm.prank(deployer);
         verifier = new Verifier(keyContract, keyHash);
-        vm.prank(deployer);
-        rollup = new Rollup(address(verifier), genesisState);
-        assertEq(address(rollup), vm.parseJsonAddress(json, ".rollup"));
     }
 
     function load(string memory name, Settlement storage settlement) private {
         settlement.publicInputs = vm.parseJsonUintArray(json, string.concat(name, ".publicInputs"));
         settlement.proof = vm.parseJsonBytes(json, string.concat(name, ".proof"));
-        for (uint256 i = 0;; i++) {
-            string memory batch = string.concat(name, ".batches[", vm.toString(i), "]");
-            if (!vm.keyExistsJson(json, batch)) break;
-            settlement.batches
-                .push(
-                    IRollup.Batch({
-                        number: uint64(vm.parseJsonUint(json, string.concat(batch, ".number"))),
-                        timestamp: uint32(vm.parseJsonUint(json, string.concat(batch, ".timestamp"))),
-                        state: vm.parseJsonUint(json, string.concat(batch, ".state")),
-                        commit: vm.parseJsonUint(json, string.concat(batch, ".commit"))
-                    })
-                );
-        }
     }
 
     /// @notice Creates a contract whose code is the given bytes.
