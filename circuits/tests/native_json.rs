@@ -4,11 +4,11 @@
 
 mod native_support;
 
-use native_support::{account, genesis, key, sign, test_domain, transfer};
+use native_support::{account, deposit, forced_exit, genesis, key, open, sign, test_domain, transfer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tenon_circuits::rollup::{
-    AmountCode, FeeCode, field,
+    AmountCode, FeeCode, NO_ACCOUNT, field,
     json::{BatchDocument, Genesis, JsonError, KeyFile},
 };
 
@@ -18,10 +18,11 @@ fn document() -> BatchDocument {
         domain: test_domain(),
         timestamp: Some(1_700_000_000),
         fee_accounts: vec![3],
-        l1_operations: vec![],
+        l1_operations: vec![deposit(61, 7, u128::MAX, NO_ACCOUNT), forced_exit(3, 4)],
         transactions: vec![
             sign(&state, transfer(0, 1, 7, 0, 500, 10)),
             sign(&state, transfer(1, 0, 7, 0, 5 * 10u128.pow(20), 0)),
+            sign(&state, open(0, 1, 3, 9, account(61, 0, 0).recipient())),
         ],
     }
 }
@@ -44,8 +45,13 @@ fn batches_go_there_and_back() {
     let without = BatchDocument { timestamp: None, ..document.clone() };
     assert!(!without.to_json().contains("timestamp"));
     assert_eq!(BatchDocument::from_json(&without.to_json()), Ok(without.clone()));
-    assert_eq!(without.into_batch(4, 17).timestamp, 17);
-    let batch = document.into_batch(4, 17);
+    assert_eq!(without.clone().into_batch(4, 17).timestamp, 17);
+    let plain = BatchDocument { l1_operations: vec![], ..without };
+    assert!(!plain.to_json().contains("l1_operations"));
+    assert_eq!(BatchDocument::from_json(&plain.to_json()), Ok(plain));
+    let batch = document.clone().into_batch(4, 17);
+    assert_eq!(batch.l1_operations, document.l1_operations);
+    assert_eq!(batch.transactions, document.transactions);
     assert_eq!((batch.number, batch.timestamp), (4, 1_700_000_000));
 }
 
@@ -116,6 +122,35 @@ fn errors_say_where_and_what() {
             "/timestamp",
             json!("now"),
             "timestamp: expected a number from 0 to 2^32 - 1, got the string \"now\"",
+        ),
+        (
+            "/transactions/2/opens/owner",
+            json!("0x12"),
+            "transactions[2].opens.owner: expected 40 hex digits after 0x, got 2",
+        ),
+        ("/transactions/2/opens", json!([]), "transactions[2].opens: expected an object, got a list of 0"),
+        ("/l1_operations", json!({}), "l1_operations: expected a list, got an object"),
+        ("/l1_operations/0", json!({}), "l1_operations[0]: expected the name \"type\", got none"),
+        (
+            "/l1_operations/0/type",
+            json!("mint"),
+            "l1_operations[0].type: expected deposit or forced_exit, got the string \"mint\"",
+        ),
+        (
+            "/l1_operations/0/amount",
+            json!("340282366920938463463374607431768211456"),
+            "l1_operations[0].amount: expected an integer below 2^128, got \
+             340282366920938463463374607431768211456",
+        ),
+        (
+            "/l1_operations/1/index",
+            json!("3"),
+            "l1_operations[1].index: expected a number from 0 to 2^32 - 1, got the string \"3\"",
+        ),
+        (
+            "/l1_operations/1/type",
+            json!("deposit"),
+            "l1_operations[1]: expected only the names type, token, amount, recipient, to, got \"index\"",
         ),
         ("/domain", json!("0x12"), "domain: expected 64 hex digits after 0x, got 2"),
         ("", json!(3), "document: expected an object, got 3"),

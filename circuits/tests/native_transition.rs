@@ -4,11 +4,12 @@
 
 mod native_support;
 
-use std::collections::BTreeMap;
-
 use ark_ff::BigInteger;
-use native_support::{account, batch, genesis, key, sign, sign_with, test_domain, transfer};
-use proptest::prelude::*;
+use native_support::{
+    account, batch,
+    checks::{check_execution, only, rejections},
+    genesis, key, sign, sign_with, test_domain, transfer,
+};
 use tenon_circuits::{
     rollup::{
         Account, AmountCode, Batch, BatchError, Execution, FeeCode, Fr, NO_ACCOUNT, NONCE_LIMIT, ReasonCode,
@@ -21,50 +22,12 @@ fn run(state: &State, transactions: Vec<Transaction>) -> Result<Execution, Batch
     execute(state, test_domain(), &batch(transactions), 4)
 }
 
-/// The rejections as (transaction, field, reason).
-fn rejections(result: Result<Execution, BatchError>) -> Vec<(Option<usize>, String, ReasonCode)> {
-    let rejections = result.expect_err("the batch should be refused").rejections;
-    rejections.into_iter().map(|r| (r.transaction, r.field, r.reason)).collect()
-}
-
 fn rejected(state: &State, transactions: Vec<Transaction>) -> Vec<(Option<usize>, String, ReasonCode)> {
     rejections(run(state, transactions))
 }
 
-fn only(index: usize, field: &str, reason: ReasonCode) -> Vec<(Option<usize>, String, ReasonCode)> {
-    vec![(Some(index), field.to_owned(), reason)]
-}
-
 fn balances(state: &State) -> Vec<u128> {
     state.accounts().map(|account| account.balance).collect()
-}
-
-/// Everything that links a batch's witnesses, recomputed from their paths alone.
-fn check_witnesses(state: &State, execution: &Execution) {
-    let mut root = state.root();
-    let mut commit = Fr::default();
-    for (index, chunk) in execution.chunks.iter().enumerate() {
-        let public = chunk.public_inputs();
-        assert_eq!(chunk.root_in, root);
-        assert_eq!(public.commit_in, commit);
-        assert_eq!(public.commit_in == Fr::default(), index == 0);
-        for access in chunk.accesses() {
-            assert_eq!(access.root_before(), root);
-            root = access.root_after();
-        }
-        assert_eq!(chunk.root_out(), root);
-        commit = public.commit_out;
-        assert_eq!(public.batch, execution.public_inputs.batch);
-        assert_eq!(public.domain, execution.public_inputs.domain);
-        let text = serde_json::to_string(chunk).unwrap();
-        assert_eq!(&serde_json::from_str::<ChunkWitness>(&text).unwrap(), chunk);
-    }
-    assert_eq!(execution.state.root(), root);
-    assert_eq!(execution.commit, commit);
-    assert_eq!(execution.state_in, state.commitment());
-    assert_eq!(execution.state_out, execution.state.commitment());
-    assert_eq!(execution.chunks[0].public_inputs().state_in, execution.state_in);
-    assert_eq!(execution.chunks.last().unwrap().public_inputs().state_out, execution.state_out);
 }
 
 #[test]
@@ -78,7 +41,7 @@ fn transfers_and_fees() {
         sign(&state, transfer(2, 0, 7, 0, 100, 5)),
     ];
     let execution = run(&state, transactions).unwrap();
-    check_witnesses(&state, &execution);
+    check_execution(&state, &execution);
     assert_eq!(execution.chunks.len(), 2);
     assert_eq!(
         balances(&execution.state),
@@ -93,7 +56,7 @@ fn transfers_and_fees() {
 fn self_transfer_costs_fee_and_nonce() {
     let state = genesis();
     let execution = run(&state, vec![sign(&state, transfer(0, 0, 7, 0, 900_000, 100))]).unwrap();
-    check_witnesses(&state, &execution);
+    check_execution(&state, &execution);
     let account = execution.state.account(0).unwrap();
     assert_eq!((account.balance, account.nonce), (999_900, 1));
     // Amount and fee together must be there, though the amount comes back.
@@ -111,7 +74,7 @@ fn fee_account_as_sender_and_receiver() {
         sign(&state, transfer(3, 3, 7, 1, 1, 3)),
     ];
     let execution = run(&state, transactions).unwrap();
-    check_witnesses(&state, &execution);
+    check_execution(&state, &execution);
     assert_eq!(execution.state.account(3).unwrap().balance, 3 + 90_000 - 20_007 - 3 + 20);
     // Fees of the same chunk can't be spent in it, those of an earlier chunk can.
     let earn = |nonce| sign(&state, transfer(0, 1, 7, nonce, 1, 2000));
@@ -119,7 +82,7 @@ fn fee_account_as_sender_and_receiver() {
     let early = vec![earn(0), spend];
     assert_eq!(rejected(&state, early), only(1, "amount", ReasonCode::BalanceInsufficient));
     let late = vec![earn(0), earn(1), earn(2), earn(3), spend];
-    check_witnesses(&state, &run(&state, late).unwrap());
+    check_execution(&state, &run(&state, late).unwrap());
 }
 
 #[test]
@@ -135,14 +98,14 @@ fn fee_accounts_are_proven_even_when_credited_nothing() {
         Batch { fee_accounts: vec![5, 3], ..batch(vec![sign(&state, transfer(0, 1, 7, 0, 5, 6))]) };
     let execution = execute(&state, test_domain(), &reversed, 4).unwrap();
     assert_eq!(indices(&execution.chunks[0]), [Some(5), Some(3), None, None]);
-    check_witnesses(&state, &execution);
+    check_execution(&state, &execution);
 }
 
 #[test]
 fn no_fee_account_no_fee() {
     let state = genesis();
     let free = Batch { fee_accounts: vec![], ..batch(vec![sign(&state, transfer(0, 1, 7, 0, 5, 0))]) };
-    check_witnesses(&state, &execute(&state, test_domain(), &free, 4).unwrap());
+    check_execution(&state, &execute(&state, test_domain(), &free, 4).unwrap());
     let paid = Batch { fee_accounts: vec![5], ..batch(vec![sign(&state, transfer(0, 1, 7, 0, 5, 1))]) };
     assert_eq!(
         rejections(execute(&state, test_domain(), &paid, 4)),
@@ -239,14 +202,14 @@ fn refuses_overdrafts_and_overflows() {
         only(0, "amount", ReasonCode::BalanceOverflow)
     );
     let fits = batch(2, sign(&state, transfer(0, 1, 7, 0, 4, 0)));
-    check_witnesses(&state, &execute(&state, test_domain(), &fits, 4).unwrap());
+    check_execution(&state, &execute(&state, test_domain(), &fits, 4).unwrap());
     let fee_over = batch(1, sign(&state, transfer(0, 2, 7, 0, 1, 5)));
     assert_eq!(
         rejections(execute(&state, test_domain(), &fee_over, 4)),
         [(None, "fee_accounts[0]".to_owned(), ReasonCode::FeeOverflow)]
     );
     let to_itself = batch(2, sign(&state, transfer(1, 1, 7, 0, 10u128.pow(38), 0)));
-    check_witnesses(&state, &execute(&state, test_domain(), &to_itself, 4).unwrap());
+    check_execution(&state, &execute(&state, test_domain(), &to_itself, 4).unwrap());
 }
 
 #[test]
@@ -306,7 +269,7 @@ fn refuses_wrong_batches() {
         one("fee_accounts", ReasonCode::FeeAccountTooMany)
     );
     let four = Batch { fee_accounts: vec![3, 2, 1, 0], ..batch(vec![good]) };
-    check_witnesses(&state, &execute(&state, test_domain(), &four, 4).unwrap());
+    check_execution(&state, &execute(&state, test_domain(), &four, 4).unwrap());
 }
 
 #[test]
@@ -409,43 +372,4 @@ fn the_empty_chunk_and_padding() {
     assert_eq!(sender.after, Account { nonce: sender.before.nonce + 1, ..sender.before });
     assert_eq!(receiver.before, receiver.after);
     assert_eq!(sender.root_after(), receiver.root_before());
-}
-
-/// Sums of balances by token.
-fn money(state: &State) -> BTreeMap<u32, u128> {
-    let mut sums = BTreeMap::new();
-    for account in state.accounts() {
-        *sums.entry(account.token).or_default() += account.balance;
-    }
-    sums
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-
-    #[test]
-    fn execution_conserves_money(
-        draws in prop::collection::vec((0..6u32, 0..6u32, 0..30_000u64, 0..300u16), 1..14),
-        capacity in 1..6usize,
-    ) {
-        let state = genesis();
-        let mut nonces = [0u64; 6];
-        let mut transactions = Vec::new();
-        for (from, to, amount, fee) in draws {
-            let token = state.account(from).unwrap().token;
-            let to = if state.account(to).unwrap().token == token { to } else { from };
-            let amount = u128::from(amount);
-            let next = transfer(from, to, token, nonces[from as usize], amount, u128::from(fee));
-            transactions.push(sign(&state, next));
-            if execute(&state, test_domain(), &batch(transactions.clone()), capacity).is_ok() {
-                nonces[from as usize] += 1;
-            } else {
-                transactions.pop();
-            }
-        }
-        prop_assume!(!transactions.is_empty());
-        let execution = execute(&state, test_domain(), &batch(transactions), capacity).unwrap();
-        prop_assert_eq!(money(&execution.state), money(&state));
-        check_witnesses(&state, &execution);
-    }
 }

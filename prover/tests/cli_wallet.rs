@@ -171,8 +171,13 @@ fn signing_needs_a_whole_transfer_and_good_values() {
 
 /// A batch whose transactions lack their signatures.
 fn unsigned_batch(transactions: Vec<Transaction>) -> Value {
-    let document =
-        BatchDocument { domain: rollup_domain(), timestamp: None, fee_accounts: vec![4], transactions };
+    let document = BatchDocument {
+        domain: rollup_domain(),
+        timestamp: None,
+        fee_accounts: vec![4],
+        l1_operations: Vec::new(),
+        transactions,
+    };
     let mut value: Value = serde_json::from_str(&document.to_json()).unwrap();
     for transaction in value["transactions"].as_array_mut().unwrap() {
         transaction.as_object_mut().unwrap().remove("signature");

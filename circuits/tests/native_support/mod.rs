@@ -2,8 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+pub mod checks;
+
 use tenon_circuits::rollup::{
-    Account, Address, AmountCode, Batch, FeeCode, Fr, PrivateKey, Signature, State, Transaction, domain,
+    Account, Address, AmountCode, Batch, FeeCode, Fr, L1Operation, PrivateKey, Recipient, Signature, State,
+    Transaction, domain,
+    transaction::{KIND_OPEN, KIND_WITHDRAW},
 };
 
 /// Domain of all tests.
@@ -48,6 +52,26 @@ pub fn transfer(from: u32, to: u32, token: u32, nonce: u64, amount: u128, fee: u
     }
 }
 
+/// A withdrawal that isn't signed yet.
+pub fn withdraw(from: u32, token: u32, nonce: u64, amount: u128, fee: u128) -> Transaction {
+    Transaction { kind: KIND_WITHDRAW, ..transfer(from, 0, token, nonce, amount, fee) }
+}
+
+/// An open that isn't signed yet.
+pub fn open(from: u32, nonce: u64, fee: u128, token: u32, opens: Recipient) -> Transaction {
+    Transaction { kind: KIND_OPEN, opens: Some(opens), ..transfer(from, 0, token, nonce, 0, fee) }
+}
+
+/// A deposit for the key and the owner of a test account.
+pub fn deposit(number: u8, token: u32, amount: u128, to: u32) -> L1Operation {
+    L1Operation::Deposit { token, amount, recipient: account(number, token, 0).recipient(), to }
+}
+
+/// A forced exit asked for by the owner of a test account.
+pub fn forced_exit(index: u32, number: u8) -> L1Operation {
+    L1Operation::ForcedExit { index, owner: Address([number; 20]) }
+}
+
 /// Signs with the key of account `from` as [`genesis`] has it.
 pub fn sign(state: &State, transaction: Transaction) -> Transaction {
     sign_with(state, &key(transaction.from as u8 + 1), transaction)
@@ -55,7 +79,8 @@ pub fn sign(state: &State, transaction: Transaction) -> Transaction {
 
 /// Signs with any key.
 pub fn sign_with(state: &State, key: &PrivateKey, transaction: Transaction) -> Transaction {
-    transaction.signed(key, test_domain(), &state.account(transaction.to).unwrap().recipient())
+    let recipient_of = |index| state.account(index).map(Account::recipient);
+    transaction.signed(key, test_domain(), &transaction.message_recipient(recipient_of).unwrap())
 }
 
 /// A batch with fee accounts 3 (token 7) and 5 (token 9).

@@ -211,18 +211,18 @@ fn check_fields(refusals: &mut Refusals, transaction: &Transaction) {
     if kind == KIND_OPEN && amount.0 != 0 {
         refusals.add("amount", unused, format!("expected 0 for kind {kind}, got {}", amount.0));
     }
-    match opens {
-        None if kind == KIND_OPEN => {
+    match (kind == KIND_OPEN, opens) {
+        (true, None) => {
             let message = "expected the new account's key and owner, got none".to_owned();
             refusals.add("opens", ReasonCode::OpensMissing, message);
         }
-        Some(opens) if kind == KIND_OPEN => {
-            if opens.owner.is_zero() {
-                let message = "expected an owner that isn't the zero address".to_owned();
-                refusals.add("opens.owner", ReasonCode::OwnerZero, message);
-            }
+        (true, Some(Recipient { owner, .. })) if owner.is_zero() => {
+            let message = "expected an owner that isn't the zero address".to_owned();
+            refusals.add("opens.owner", ReasonCode::OwnerZero, message);
         }
-        Some(_) => refusals.add("opens", unused, format!("expected none for kind {kind}, got an account")),
-        None => {}
+        (false, Some(_)) => {
+            refusals.add("opens", unused, format!("expected none for kind {kind}, got an account"));
+        }
+        _ => {}
     }
 }
