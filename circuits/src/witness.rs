@@ -96,6 +96,11 @@ pub struct AccountAccess {
     pub siblings: [[Fr; ARITY - 1]; DEPTH],
 }
 
+/// The key that signs what needs no signature: padding and L1 operations. Everybody knows it.
+pub fn padding_key() -> PrivateKey {
+    PrivateKey::from_seed([0; 32])
+}
+
 impl ChunkWitness {
     /// A batch of no transactions and no fee accounts on the state without accounts.
     pub fn empty(domain: Fr, number: u64, timestamp: u32) -> Self {
@@ -118,7 +123,7 @@ impl ChunkWitness {
     /// What fills an unused slot of the circuit: a valid transfer of nothing, signed for this domain by a fixed
     /// key, from an account to itself. It isn't linked to any state.
     pub fn padding_transaction(domain: Fr) -> TransactionWitness {
-        let key = PrivateKey::from_seed([0; 32]);
+        let key = padding_key();
         let before =
             Account { token: 0, nonce: 0, balance: 0, key: key.public_key(), owner: Address([1; 20]) };
         let after = Account { nonce: 1, ..before };

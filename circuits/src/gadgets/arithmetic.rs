@@ -102,6 +102,26 @@ pub fn multiply(trace: &mut Trace, a: Var, b: Var) -> Var {
     product(trace, (Fr::ONE, a, b), &[], Fr::ZERO)
 }
 
+/// A cell that nothing constrains yet.
+pub fn free(trace: &mut Trace, value: Fr) -> Var {
+    equation(trace, &[(Fr::ZERO, Operand::New(value))], None, Fr::ZERO)[0]
+}
+
+/// `constant` if `flag` is 1, `no` if it is 0, as a new cell.
+pub fn select_constant(trace: &mut Trace, flag: Var, constant: Fr, no: Var) -> Var {
+    product(trace, (-Fr::ONE, flag, no), &[(Fr::ONE, no), (constant, flag)], Fr::ZERO)
+}
+
+/// Constrains `a · b = 0`.
+pub fn exclusive(trace: &mut Trace, a: Var, b: Var) {
+    equation(trace, &[], Some((Fr::ONE, a.into(), b.into())), Fr::ZERO);
+}
+
+/// Constrains `b` to be 1 where `a` is 1: `a · (1 − b) = 0`.
+pub fn implies(trace: &mut Trace, a: Var, b: Var) {
+    equation(trace, &[(Fr::ONE, a.into())], Some((-Fr::ONE, a.into(), b.into())), Fr::ZERO);
+}
+
 /// A cell that can only hold `value`.
 pub fn constant(trace: &mut Trace, value: Fr) -> Var {
     equation(trace, &[(Fr::ONE, Operand::New(value))], None, -value)[0]

@@ -3,6 +3,8 @@
 
 pub mod arithmetic;
 pub mod babyjubjub;
+pub mod canonical;
+pub mod da_field;
 pub mod path;
 pub mod poseidon;
 pub mod range;

@@ -1,8 +1,8 @@
 //! The state part: a change of one account between two roots, one Merkle path for the old and the new leaf.
 //!
-//! Guarantees that `root_before` holds a leaf of the account before at `index`, that the account is of these
-//! parts (`token` below 2^32, `nonce` below 2^40, the split being unique), and that `root_after` differs from it
-//! in that leaf alone. The caller says what the account becomes.
+//! Guarantees that `root_before` holds a leaf of the account before at `index` (0 if it doesn't exist), that the
+//! account is of these parts (`token` below 2^32, `nonce` below 2^40, the split being unique), and that `root_after`
+//! differs from it in that leaf alone. The caller says what the account becomes.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
@@ -35,26 +35,21 @@ pub struct AccountVars {
     meta: Var,
 }
 
-/// The token and nonce of an account, bounded, packed as its leaf has them. With `token` the token is that
-/// variable, already bounded.
-pub fn meta(trace: &mut Trace, values: &AccessValues, token: Option<Var>, zero: Var) -> AccountVars {
-    let shared = token.map_or(Operand::New(values.before.token), Operand::Old);
-    let token_value = token.map_or(values.before.token, |token| token.value);
-    let packed = token_value + values.before.nonce * power(TOKEN_BITS as u64);
+/// The token and nonce of an account, bounded, packed as its leaf has them.
+pub fn meta(trace: &mut Trace, values: &AccessValues, zero: Var) -> AccountVars {
+    let packed = values.before.token + values.before.nonce * power(TOKEN_BITS as u64);
     let cells = equation(
         trace,
         &[
             (-Fr::ONE, Operand::New(packed)),
-            (Fr::ONE, shared),
+            (Fr::ONE, Operand::New(values.before.token)),
             (power(TOKEN_BITS as u64), Operand::New(values.before.nonce)),
         ],
         None,
         Fr::ZERO,
     );
     let vars = AccountVars { meta: cells[0], token: cells[1], nonce: cells[2] };
-    if token.is_none() {
-        range::check(trace, vars.token, TOKEN_BITS, zero);
-    }
+    range::check(trace, vars.token, TOKEN_BITS, zero);
     range::check(trace, vars.nonce, NONCE_BITS, zero);
     vars
 }
@@ -100,23 +95,42 @@ pub fn balance_after(
     after
 }
 
-/// Proves the path of an account whose balance becomes `balance`, and whose nonce rises by 1 if `raise_nonce`.
+/// What an account becomes.
+#[derive(Clone, Copy)]
+pub struct Change {
+    /// Its balance after.
+    pub balance: Var,
+    /// What its nonce rises by: nothing, or this variable of value 0 or 1.
+    pub nonce: Option<Var>,
+    /// Whether it exists before and after; always, where there is none.
+    pub exists: Option<(Var, Var)>,
+}
+
+/// Proves the path of an account's change. An account that doesn't exist has the leaf 0.
 pub fn change(
     trace: &mut Trace,
     values: &AccessValues,
     (account, leaf): (AccountVars, &LeafVars),
-    balance: Var,
-    raise_nonce: bool,
+    change: Change,
     zero: Var,
 ) -> path::PathVars {
-    let meta = if raise_nonce {
-        arithmetic::linear(trace, &[(Fr::ONE, account.meta)], power(TOKEN_BITS as u64))
-    } else {
-        account.meta
+    let meta = match change.nonce {
+        Some(raise) => {
+            let raised = [(Fr::ONE, account.meta), (power(TOKEN_BITS as u64), raise)];
+            arithmetic::linear(trace, &raised, Fr::ZERO)
+        }
+        None => account.meta,
     };
-    let inputs = [meta, balance, leaf.key.x, leaf.key.y, leaf.owner].map(Operand::Old);
+    let inputs = [meta, change.balance, leaf.key.x, leaf.key.y, leaf.owner].map(Operand::Old);
     let after = poseidon::hash::<6>(trace, &inputs, zero);
-    path::change(trace, values.index, leaf.hash, after.output, &values.siblings, zero)
+    let (old, new) = match change.exists {
+        Some((before, remains)) => (
+            arithmetic::multiply(trace, before, leaf.hash),
+            arithmetic::multiply(trace, remains, after.output),
+        ),
+        None => (leaf.hash, after.output),
+    };
+    path::change(trace, values.index, old, new, &values.siblings, zero)
 }
 
 /// The root after an access that takes place only if `enabled` is 1: then `root` is the root before, and else

@@ -6,9 +6,9 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
-use super::access::{self, TOKEN_BITS, link_root, power, select};
+use super::access::{self, Change, link_root, select};
 use super::values::FeeValues;
-use crate::gadgets::arithmetic::{self, Operand, boolean, equation};
+use crate::gadgets::arithmetic::{self, Operand, boolean, equation, free};
 use crate::halo2::trace::{Trace, Var};
 use crate::rollup::{MAX_FEE_ACCOUNTS, NO_ACCOUNT};
 
@@ -28,19 +28,14 @@ pub fn declare(trace: &mut Trace, values: &[FeeValues; MAX_FEE_ACCOUNTS]) -> [Fe
     trace.label("fee accounts: active");
     let active = values.each_ref().map(|fee| boolean(trace, fee.active));
     trace.label("fee accounts: distinct tokens");
-    let tokens = values.each_ref().map(|fee| {
-        let none = power(TOKEN_BITS as u64);
-        none + fee.active * (fee.access.before.token - none)
-    });
+    let tokens = values.each_ref().map(FeeValues::token);
     let headers = values.each_ref().map(|fee| {
         let none = Fr::from(u64::from(NO_ACCOUNT));
         none + fee.active * (Fr::from(fee.access.index) - none)
     });
     // The cells are written here; `credit` links them to the accounts at the chunk's end.
-    let tokens: [Var; MAX_FEE_ACCOUNTS] =
-        tokens.map(|token| equation(trace, &[(Fr::ZERO, Operand::New(token))], None, Fr::ZERO)[0]);
-    let headers: [Var; MAX_FEE_ACCOUNTS] =
-        headers.map(|header| equation(trace, &[(Fr::ZERO, Operand::New(header))], None, Fr::ZERO)[0]);
+    let tokens: [Var; MAX_FEE_ACCOUNTS] = tokens.map(|token| free(trace, token));
+    let headers: [Var; MAX_FEE_ACCOUNTS] = headers.map(|header| free(trace, header));
     for i in 0..MAX_FEE_ACCOUNTS {
         for j in i + 1..MAX_FEE_ACCOUNTS {
             let both = arithmetic::multiply(trace, active[i], active[j]);
@@ -66,7 +61,7 @@ pub fn credit(
     (zero, no_account, no_token): (Var, Var, Var),
 ) -> Var {
     trace.label("fee account: token and nonce");
-    let account = access::meta(trace, &values.access, None, zero);
+    let account = access::meta(trace, &values.access, zero);
     let token = select(trace, declared.active, account.token, no_token);
     trace.link(token, declared.token);
     trace.label("fee account: leaf before");
@@ -74,7 +69,8 @@ pub fn credit(
     trace.label("fee account: balance after");
     let balance = access::balance_after(trace, &values.access, leaf.balance, &[(Fr::ONE, sum)], zero);
     trace.label("fee account: path");
-    let path = access::change(trace, &values.access, (account, &leaf), balance, false, zero);
+    let change = Change { balance, nonce: None, exists: None };
+    let path = access::change(trace, &values.access, (account, &leaf), change, zero);
     trace.label("fee account: index in the header");
     let header = select(trace, declared.active, path.index, no_account);
     trace.link(header, declared.header);

@@ -1,14 +1,15 @@
 //! The leaf circuit: one chunk of a batch.
 //!
-//! Two parts with a narrow seam: [`transfer`] and [`fees`] say what happens to accounts, as (index, before,
-//! after); [`access`] proves such a change between two roots. [`chunk`] joins them, absorbs the published words
-//! and exposes the public inputs. Everything is written into a [`Trace`] first.
+//! Two parts with a narrow seam: [`slot`] and [`fees`] say what happens to accounts, as (index, before,
+//! after); [`access`] proves such a change between two roots. [`streams`] holds the published words; [`chunk`] joins
+//! everything and exposes the public inputs. Everything is written into a [`Trace`] first.
 
 pub mod access;
 pub mod chunk;
 pub mod fees;
 mod proof;
-pub mod transfer;
+pub mod slot;
+pub mod streams;
 pub mod values;
 
 use halo2_proofs::circuit::{Cell as ProofCell, Layouter, SimpleFloorPlanner, Value};
@@ -20,6 +21,7 @@ use super::columns::{LeafColumns, configure, selector_of};
 use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
 use crate::rollup::ChunkCapacity;
 use crate::witness::ChunkWitness;
+use streams::Places;
 use values::ChunkValues;
 
 pub use proof::{LeafKeys, Violations, check_leaf, prove_leaf, verify_leaf};
@@ -32,24 +34,32 @@ pub struct SizeClass {
     pub name: &'static str,
     /// The circuit has 2^k rows.
     pub k: u32,
-    /// Transactions in a chunk, at most.
-    pub transactions: usize,
+    /// Slots: L1 operations and transactions in a chunk, at most.
+    pub slots: usize,
+    /// Opens in a chunk, at most.
+    pub opens: usize,
+    /// L1 words of a chunk, at most.
+    pub l1_words: usize,
 }
 
 impl SizeClass {
     /// For tests and trials.
-    pub const SMALL: Self = Self { name: "small", k: 14, transactions: 4 };
+    pub const SMALL: Self = Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24 };
     /// For short batches and low latency.
-    pub const MEDIUM: Self = Self { name: "medium", k: 16, transactions: 32 };
+    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 28, opens: 3, l1_words: 24 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, transactions: 132 };
+    pub const LARGE: Self = Self { name: "large", k: 18, slots: 118, opens: 12, l1_words: 96 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 
     /// How much a chunk of this class holds.
     pub const fn capacity(&self) -> ChunkCapacity {
-        let slots = self.transactions;
-        ChunkCapacity { slots, da_words: 14 + slots / 2, l1_words: 20 + slots }
+        ChunkCapacity { slots: self.slots, opens: self.opens, l1_words: self.l1_words }
+    }
+
+    /// Places for published words.
+    pub fn places(self) -> Places {
+        Places { records: self.slots.div_ceil(2), opens: self.opens, l1_words: self.l1_words }
     }
 
     /// The class of that name.
@@ -66,10 +76,10 @@ pub struct LeafCircuit {
 }
 
 impl LeafCircuit {
-    /// The circuit of a chunk. The chunk must not have more transactions than the class holds; whether it is
-    /// valid is for the checker to say.
+    /// The circuit of a chunk. The chunk must not have more operations and transactions than the class has slots;
+    /// whether it is valid is for the checker to say.
     pub fn new(class: SizeClass, witness: &ChunkWitness) -> Self {
-        Self::from_trace(class, chunk::trace(class, &ChunkValues::new(witness, class.transactions)))
+        Self::from_trace(class, chunk::trace(class, &ChunkValues::new(witness, class.slots)))
     }
 
     /// The circuit of a trace.

@@ -53,9 +53,9 @@ fn checker() -> &'static Checker {
 
 /// The trace of a witness, once it has passed the checker.
 fn checked(class: SizeClass, witness: &ChunkWitness) -> Result<LeafCircuit, ProveError> {
-    let actual = witness.transactions.len();
-    if actual > class.transactions {
-        return Err(ProveError::ChunkTooLarge { max: class.transactions, actual });
+    let actual = witness.operations.len() + witness.transactions.len();
+    if actual > class.slots {
+        return Err(ProveError::ChunkTooLarge { max: class.slots, actual });
     }
     let circuit = LeafCircuit::new(class, witness);
     let public_inputs = witness.public_inputs().to_array().map(to_circuit);

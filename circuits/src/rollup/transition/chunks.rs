@@ -19,17 +19,17 @@ pub const MAX_CHUNK_SLOTS: usize = u16::MAX as usize;
 pub struct ChunkCapacity {
     /// L1 operations and transactions together.
     pub slots: usize,
-    /// Words of the DA stream, headers included.
-    pub da_words: usize,
+    /// Opens among the transactions.
+    pub opens: usize,
     /// Words of the L1 stream.
     pub l1_words: usize,
 }
 
 impl ChunkCapacity {
-    /// What anything in a single slot needs: in a batch's first chunk an open, or a deposit with its refund.
+    /// What anything in a single slot needs: an open, or a deposit with its refund.
     const LEAST: Self = Self {
         slots: 1,
-        da_words: 3 + pubdata::OPEN_WORDS,
+        opens: 1,
         l1_words: pubdata::DEPOSIT_WORDS + pubdata::WITHDRAWAL_WORDS,
     };
 
@@ -37,7 +37,7 @@ impl ChunkCapacity {
     pub(super) fn at_least_one_slot(self) -> Self {
         Self {
             slots: self.slots.clamp(Self::LEAST.slots, MAX_CHUNK_SLOTS),
-            da_words: self.da_words.max(Self::LEAST.da_words),
+            opens: self.opens.max(Self::LEAST.opens),
             l1_words: self.l1_words.max(Self::LEAST.l1_words),
         }
     }
@@ -46,7 +46,7 @@ impl ChunkCapacity {
 impl From<usize> for ChunkCapacity {
     /// So many slots, and words for whatever is in them.
     fn from(slots: usize) -> Self {
-        Self { slots, da_words: usize::MAX, l1_words: usize::MAX }
+        Self { slots, opens: usize::MAX, l1_words: usize::MAX }
     }
 }
 
@@ -90,10 +90,8 @@ impl OpenChunk {
     }
 
     fn fits(&self, need: Need, capacity: &ChunkCapacity) -> bool {
-        let da_words =
-            pubdata::chunk_da_words(self.is_first, self.counted + need.transactions, self.opens + need.opens);
         self.slots < capacity.slots
-            && da_words <= capacity.da_words
+            && self.opens + need.opens <= capacity.opens
             && self.l1_words + need.l1_words <= capacity.l1_words
     }
 }

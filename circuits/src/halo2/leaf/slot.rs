@@ -1,0 +1,631 @@
+//! One slot: a transaction, an L1 operation, or padding without effect.
+//!
+//! A slot is a fragment of its own, so that slots are written in parallel; what it needs of the chunk arrives as
+//! [`SlotImports`]. Every slot changes two accounts, the *sender* and the *receiver*, and is signed:
+//!
+//! | slot | sender | receiver | signed by |
+//! |---|---|---|---|
+//! | transfer | pays amount and fee | is credited | the sender's key |
+//! | withdraw | pays amount and fee | the sender again, unchanged | the sender's key |
+//! | open | pays the fee | is created at the next index | the sender's key |
+//! | deposit | any account, unchanged | is credited, or created, or stays as it is | a key that everybody knows |
+//! | forced exit | any account, unchanged | is emptied, or stays as it is | the same |
+//! | padding | pays nothing | is paid nothing, linked to no state | the same |
+//!
+//! An account is found to exist by its leaf: an index without an account holds 0, and no account hashes to 0. What
+//! an L1 operation does is decided by the accounts alone, so that none can stop a batch: a deposit is credited if
+//! token, key and owner all match and the sum stays below 2^128, and is paid back as a withdrawal otherwise.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+
+use super::access::{self, AccountVars, Change, LeafVars, NONCE_BITS, TOKEN_BITS, link_root, power};
+use super::values::{FloatValues, SlotValues};
+use crate::gadgets::arithmetic::{
+    self, Operand, boolean, equation, exclusive, free, implies, is_zero, linear, multiply, nonzero, product,
+    select_constant,
+};
+use crate::gadgets::babyjubjub::{self, PointVars, SignatureInputs};
+use crate::gadgets::{poseidon, range};
+use crate::halo2::to_circuit;
+use crate::halo2::trace::{Cell, Trace, Var};
+use crate::rollup::{MAX_FEE_ACCOUNTS, NO_ACCOUNT};
+use crate::witness::padding_key;
+
+/// Number of a deposit where transactions have their kind. It is signed by nobody and published nowhere.
+pub const KIND_DEPOSIT: u8 = 4;
+/// Number of a forced exit, likewise.
+pub const KIND_FORCED_EXIT: u8 = 5;
+
+const AMOUNT_MANTISSA_BITS: usize = 35;
+const FEE_MANTISSA_BITS: usize = 11;
+/// `10 · mantissa − 2^bits` is below `2^(bits + 4)`.
+const CANONICAL_EXTRA_BITS: usize = 4;
+const TIME_BITS: usize = 32;
+const BALANCE_BITS: usize = access::BALANCE_BITS;
+const OWNER_BITS: usize = 160;
+/// Bits of a field element above the 248 of a word.
+const HIGH_BITS: usize = 6;
+
+/// What a slot takes from the chunk and from the slot before it.
+#[derive(Clone, Copy)]
+pub struct SlotImports<T> {
+    /// 0.
+    pub zero: T,
+    /// 1.
+    pub one: T,
+    /// The rollup's domain.
+    pub domain: T,
+    /// The batch's timestamp.
+    pub timestamp: T,
+    /// The fee accounts' tokens, 2^32 where there is none.
+    pub fee_tokens: [T; MAX_FEE_ACCOUNTS],
+    /// Whether the slot before isn't padding; 1 for the first.
+    pub enabled_before: T,
+    /// Whether the slot before is an L1 operation; 1 for the first.
+    pub operation_before: T,
+    /// The root that the slot before left.
+    pub root: T,
+    /// The number of accounts that the slot before left.
+    pub next_index: T,
+    /// Fees so far.
+    pub fees: [T; MAX_FEE_ACCOUNTS],
+}
+
+impl SlotImports<Var> {
+    /// In the order in which a fragment numbers them.
+    pub fn to_vec(self) -> Vec<Var> {
+        let mut all = vec![self.zero, self.one, self.domain, self.timestamp, self.enabled_before];
+        all.extend([self.operation_before, self.root, self.next_index]);
+        all.extend(self.fee_tokens);
+        all.extend(self.fees);
+        all
+    }
+}
+
+impl SlotImports<Fr> {
+    fn as_vars(&self) -> SlotImports<Var> {
+        let var = |index: u8, value: Fr| Var { cell: Cell::import(index), value };
+        SlotImports {
+            zero: var(0, self.zero),
+            one: var(1, self.one),
+            domain: var(2, self.domain),
+            timestamp: var(3, self.timestamp),
+            enabled_before: var(4, self.enabled_before),
+            operation_before: var(5, self.operation_before),
+            root: var(6, self.root),
+            next_index: var(7, self.next_index),
+            fee_tokens: std::array::from_fn(|i| var(8 + i as u8, self.fee_tokens[i])),
+            fees: std::array::from_fn(|i| var(12 + i as u8, self.fees[i])),
+        }
+    }
+}
+
+/// What a slot publishes, and what decides whether it does.
+#[derive(Clone, Copy)]
+pub struct Published {
+    /// 1 for a transaction.
+    pub transaction: Var,
+    /// 1 for an open.
+    pub open: Var,
+    /// 1 for a deposit.
+    pub deposit: Var,
+    /// 1 for a forced exit.
+    pub forced_exit: Var,
+    /// 1 if money leaves for L1: a withdraw, a refused deposit, a forced exit of something.
+    pub withdrawal: Var,
+    /// A transaction's record.
+    pub record: Var,
+    /// Token of the account named, below 2^32.
+    pub token: Var,
+    /// Owner of the account named, below 2^160.
+    pub owner: Var,
+    /// Key of the account named.
+    pub key: PointVars,
+    /// Bits 248 to 253 of the key's coordinates: below 64, and those of a canonical split where L1 checks it.
+    pub key_high: [Var; 2],
+    /// The index named.
+    pub to: Var,
+    /// The amount that goes to or leaves for L1, below 2^128.
+    pub amount: Var,
+    /// What the slot signs, which binds everything here but the amount and the flags.
+    pub message: Var,
+    /// Flags and high bits of the key, packed without ambiguity.
+    pub flags: Var,
+}
+
+/// What a slot gives to the chunk.
+#[derive(Clone, Copy)]
+pub struct SlotOutputs {
+    /// 0 for padding.
+    pub enabled: Var,
+    /// 1 for an L1 operation.
+    pub operation: Var,
+    /// The root after it.
+    pub root: Var,
+    /// The number of accounts after it.
+    pub next_index: Var,
+    /// Fees so far.
+    pub fees: [Var; MAX_FEE_ACCOUNTS],
+    /// What it publishes.
+    pub published: Published,
+}
+
+impl SlotOutputs {
+    /// The outputs of a fragment appended at row `offset`.
+    pub fn shifted(self, offset: u32) -> Self {
+        let p = self.published;
+        Self {
+            enabled: self.enabled.shifted(offset),
+            operation: self.operation.shifted(offset),
+            root: self.root.shifted(offset),
+            next_index: self.next_index.shifted(offset),
+            fees: self.fees.map(|fee| fee.shifted(offset)),
+            published: Published {
+                transaction: p.transaction.shifted(offset),
+                open: p.open.shifted(offset),
+                deposit: p.deposit.shifted(offset),
+                forced_exit: p.forced_exit.shifted(offset),
+                withdrawal: p.withdrawal.shifted(offset),
+                record: p.record.shifted(offset),
+                token: p.token.shifted(offset),
+                owner: p.owner.shifted(offset),
+                key: PointVars { x: p.key.x.shifted(offset), y: p.key.y.shifted(offset) },
+                key_high: p.key_high.map(|high| high.shifted(offset)),
+                to: p.to.shifted(offset),
+                amount: p.amount.shifted(offset),
+                message: p.message.shifted(offset),
+                flags: p.flags.shifted(offset),
+            },
+        }
+    }
+}
+
+struct FloatVars {
+    code: Var,
+    value: Var,
+}
+
+/// A canonical float: `value = mantissa · 10^exponent`, `exponent = 0` or `10 · mantissa ≥ 2^bits`.
+fn float(trace: &mut Trace, values: &FloatValues, bits: usize, zero: Var) -> FloatVars {
+    let exponent_bits = values.exponent.map(|bit| boolean(trace, bit));
+    let weights: Vec<(Fr, Var)> =
+        exponent_bits.iter().enumerate().map(|(i, bit)| (Fr::from(1 << i), *bit)).collect();
+    let exponent = linear(trace, &weights, Fr::ZERO);
+    let mut scale = linear(trace, &[(Fr::from(9), exponent_bits[0])], Fr::ONE);
+    for (i, bit) in exponent_bits.iter().enumerate().skip(1) {
+        let factor = Fr::from(10).pow_vartime([1 << i]) - Fr::ONE;
+        scale = product(trace, (factor, *bit, scale), &[(Fr::ONE, scale)], Fr::ZERO);
+    }
+    let code_value = values.mantissa + exponent.value * power(bits as u64);
+    let cells = equation(
+        trace,
+        &[
+            (-Fr::ONE, Operand::New(code_value)),
+            (Fr::ONE, Operand::New(values.mantissa)),
+            (power(bits as u64), exponent.into()),
+        ],
+        None,
+        Fr::ZERO,
+    );
+    let (code, mantissa) = (cells[0], cells[1]);
+    range::check(trace, mantissa, bits, zero);
+    let value = multiply(trace, scale, mantissa);
+    let plain = arithmetic::is_zero(trace, exponent);
+    let excess = linear(trace, &[(Fr::from(10), mantissa)], -power(bits as u64));
+    let canonical = product(trace, (-Fr::ONE, plain, excess), &[(Fr::ONE, excess)], Fr::ZERO);
+    range::check(trace, canonical, bits + CANONICAL_EXTRA_BITS, zero);
+    FloatVars { code, value }
+}
+
+/// Adds the fee to the sum of the fee account with the sender's token; without one the fee must be 0.
+fn credit_fee(
+    trace: &mut Trace,
+    values: &SlotValues,
+    imports: &SlotImports<Var>,
+    (token, fee): (Var, Var),
+) -> [Var; MAX_FEE_ACCOUNTS] {
+    let flags = values.fee_to.map(|flag| boolean(trace, flag));
+    for (flag, fee_token) in flags.iter().zip(imports.fee_tokens) {
+        let gap = linear(trace, &[(Fr::ONE, token), (-Fr::ONE, fee_token)], Fr::ZERO);
+        exclusive(trace, *flag, gap);
+    }
+    let unclaimed = linear(trace, &flags.map(|flag| (-Fr::ONE, flag)), Fr::ONE);
+    exclusive(trace, unclaimed, fee);
+    std::array::from_fn(|i| product(trace, (Fr::ONE, flags[i], fee), &[(Fr::ONE, imports.fees[i])], Fr::ZERO))
+}
+
+/// What a slot is. At most one of the kinds is 1; for a transfer and for padding none is.
+struct Kind {
+    enabled: Var,
+    withdraw: Var,
+    open: Var,
+    deposit: Var,
+    forced_exit: Var,
+    /// 1 for an L1 operation.
+    operation: Var,
+    /// 1 for a transfer and for padding.
+    transfer: Var,
+    /// 1 where no amount is signed: for an open and an L1 operation.
+    without_amount: Var,
+}
+
+fn kind(trace: &mut Trace, values: &SlotValues, imports: &SlotImports<Var>) -> Kind {
+    trace.label("slot: enabled, never after padding");
+    let enabled = boolean(trace, values.enabled);
+    implies(trace, enabled, imports.enabled_before);
+    trace.label("slot: kind");
+    let k = &values.kind;
+    let [withdraw, open, deposit, forced_exit] =
+        [k.withdraw, k.open, k.deposit, k.forced_exit].map(|flag| boolean(trace, flag));
+    let any = [withdraw, open, deposit, forced_exit].map(|flag| (Fr::ONE, flag));
+    let other = linear(trace, &any, Fr::ZERO);
+    let is_one = Some((Fr::ONE, other.into(), other.into()));
+    equation(trace, &[(-Fr::ONE, other.into())], is_one, Fr::ZERO);
+    trace.label("slot: padding of no kind");
+    implies(trace, other, enabled);
+    trace.label("slot: L1 operations first");
+    let operation = linear(trace, &[(Fr::ONE, deposit), (Fr::ONE, forced_exit)], Fr::ZERO);
+    implies(trace, operation, imports.operation_before);
+    trace.label("slot: kind");
+    let transfer = linear(trace, &[(-Fr::ONE, other)], Fr::ONE);
+    let without_amount = linear(trace, &[(Fr::ONE, open), (Fr::ONE, operation)], Fr::ZERO);
+    Kind { enabled, withdraw, open, deposit, forced_exit, operation, transfer, without_amount }
+}
+
+/// The sender's part: nothing happens to it in an L1 operation.
+struct Sender {
+    token: Var,
+    nonce: Var,
+    index: Var,
+    key: PointVars,
+    root_before: Var,
+    root_after: Var,
+}
+
+fn sender(trace: &mut Trace, values: &SlotValues, kind: &Kind, paid: [Var; 2], zero: Var) -> Sender {
+    trace.label("sender: token and nonce");
+    let account = access::meta(trace, &values.sender, zero);
+    trace.label("sender: nonce after");
+    let raise = linear(trace, &[(-Fr::ONE, kind.operation)], Fr::ONE);
+    let nonce_after = linear(trace, &[(Fr::ONE, account.nonce), (Fr::ONE, raise)], Fr::ZERO);
+    range::check(trace, nonce_after, NONCE_BITS, zero);
+    trace.label("sender: leaf before");
+    let leaf = access::leaf_before(trace, &values.sender, account, zero);
+    trace.label("sender: balance after");
+    let debit = paid.map(|paid| (-Fr::ONE, paid));
+    let balance = access::balance_after(trace, &values.sender, leaf.balance, &debit, zero);
+    trace.label("sender: exists in a transaction");
+    let exists = boolean(trace, values.sender.exists);
+    implies(trace, raise, exists);
+    trace.label("sender: path");
+    let change = Change { balance, nonce: Some(raise), exists: Some((exists, exists)) };
+    let path = access::change(trace, &values.sender, (account, &leaf), change, zero);
+    Sender {
+        token: account.token,
+        nonce: account.nonce,
+        index: path.index,
+        key: leaf.key,
+        root_before: path.root_before,
+        root_after: path.root_after,
+    }
+}
+
+/// Where the receiver is, and whether it is opened there.
+struct Target {
+    to: Var,
+    exists: Var,
+    opened: Var,
+    next_index_out: Var,
+    /// What the receiver's index has to be.
+    index: Var,
+}
+
+fn target(trace: &mut Trace, values: &SlotValues, kind: &Kind, sender: Var, next_index: Var) -> Target {
+    let none = Fr::from(u64::from(NO_ACCOUNT));
+    trace.label("receiver: index");
+    let gap = values.to - none;
+    let cells =
+        equation(trace, &[(-Fr::ONE, Operand::New(gap)), (Fr::ONE, Operand::New(values.to))], None, -none);
+    let (gap, to) = (cells[0], cells[1]);
+    let to_new = is_zero(trace, gap);
+    let room = linear(trace, &[(Fr::ONE, next_index)], -none);
+    let index = product(trace, (Fr::ONE, to_new, room), &[(Fr::ONE, to)], Fr::ZERO);
+    let not_sender = linear(trace, &[(Fr::ONE, to), (-Fr::ONE, sender)], Fr::ZERO);
+    exclusive(trace, kind.withdraw, not_sender);
+    trace.label("receiver: opened");
+    let full = is_zero(trace, room);
+    let can_open = product(trace, (-Fr::ONE, to_new, full), &[(Fr::ONE, to_new)], Fr::ZERO);
+    implies(trace, kind.open, can_open);
+    let opener = linear(trace, &[(Fr::ONE, kind.open), (Fr::ONE, kind.deposit)], Fr::ZERO);
+    let opened = multiply(trace, opener, can_open);
+    trace.label("receiver: exists");
+    let exists = boolean(trace, values.receiver.exists);
+    // A transfer's and a withdraw's receiver exists; an opened one doesn't.
+    let both = Some((Fr::ONE, kind.without_amount.into(), exists.into()));
+    equation(trace, &[(-Fr::ONE, kind.without_amount.into()), (-Fr::ONE, exists.into())], both, Fr::ONE);
+    exclusive(trace, opened, exists);
+    trace.label("slot: number of accounts");
+    let next_index_out = linear(trace, &[(Fr::ONE, next_index), (Fr::ONE, opened)], Fr::ZERO);
+    Target { to, exists, opened, next_index_out, index }
+}
+
+/// Whom the slot names, and whether the receiver is that.
+struct Party {
+    token: Var,
+    key: PointVars,
+    owner: Var,
+    /// 1 if the receiver exists and has this token, key and owner.
+    matches: Var,
+}
+
+fn party(
+    trace: &mut Trace,
+    values: &SlotValues,
+    kind: &Kind,
+    target: &Target,
+    (account, leaf): (AccountVars, &LeafVars),
+    zero: Var,
+) -> Party {
+    trace.label("party: equal to the receiver");
+    let mut compare = |actual: Var, named: Fr| {
+        let difference = actual.value - named;
+        let terms =
+            [(-Fr::ONE, Operand::New(difference)), (Fr::ONE, actual.into()), (-Fr::ONE, Operand::New(named))];
+        let cells = equation(trace, &terms, None, Fr::ZERO);
+        (cells[2], is_zero(trace, cells[0]))
+    };
+    let p = &values.party;
+    let (token, same_token) = compare(account.token, p.token);
+    let (x, same_x) = compare(leaf.key.x, p.key_x);
+    let (y, same_y) = compare(leaf.key.y, p.key_y);
+    let (owner, same_owner) = compare(leaf.owner, p.owner);
+    let same_key = multiply(trace, same_x, same_y);
+    let same_key = multiply(trace, same_key, same_token);
+    let same = multiply(trace, same_key, same_owner);
+    let matches = multiply(trace, same, target.exists);
+    trace.label("party: the receiver's token and key, but for a deposit");
+    let terms = [(-Fr::ONE, kind.deposit.into()), (-Fr::ONE, same_key.into())];
+    equation(trace, &terms, Some((Fr::ONE, kind.deposit.into(), same_key.into())), Fr::ONE);
+    trace.label("party: the receiver's owner, but for an L1 operation");
+    let terms = [(-Fr::ONE, kind.operation.into()), (-Fr::ONE, same_owner.into())];
+    equation(trace, &terms, Some((Fr::ONE, kind.operation.into(), same_owner.into())), Fr::ONE);
+    trace.label("party: an opened account's");
+    implies(trace, target.opened, same);
+    trace.label("party: token");
+    range::check(trace, token, TOKEN_BITS, zero);
+    trace.label("party: owner");
+    range::check(trace, owner, OWNER_BITS, zero);
+    nonzero(trace, owner);
+    Party { token, key: PointVars { x, y }, owner, matches }
+}
+
+/// Money that comes from or leaves for L1, and what the receiver has after the slot.
+struct Flow {
+    /// Below 2^128: what a transaction pays, what is deposited, what a forced exit pays out.
+    amount: Var,
+    withdrawal: Var,
+    balance: Var,
+}
+
+fn flow(
+    trace: &mut Trace,
+    values: &SlotValues,
+    kind: &Kind,
+    (target, party): (&Target, &Party),
+    (paid, before): (Var, Var),
+    zero: Var,
+) -> Flow {
+    trace.label("slot: amount that moves");
+    let total = paid.value + values.l1_amount;
+    let terms =
+        [(-Fr::ONE, Operand::New(total)), (Fr::ONE, paid.into()), (Fr::ONE, Operand::New(values.l1_amount))];
+    let cells = equation(trace, &terms, None, Fr::ZERO);
+    let (amount, l1_amount) = (cells[0], cells[2]);
+    implies(trace, l1_amount, kind.operation);
+    range::check(trace, amount, BALANCE_BITS, zero);
+    trace.label("forced exit: the whole balance, or nothing");
+    let whole = multiply(trace, party.matches, before);
+    let gap = linear(trace, &[(Fr::ONE, amount), (-Fr::ONE, whole)], Fr::ZERO);
+    exclusive(trace, kind.forced_exit, gap);
+
+    trace.label("receiver: sum");
+    let takes = linear(trace, &[(Fr::ONE, kind.transfer), (Fr::ONE, kind.deposit)], Fr::ZERO);
+    let added = multiply(trace, takes, amount);
+    let sum = before.value + added.value;
+    let high = sum.to_repr().as_ref().iter().skip(BALANCE_BITS / 8).any(|byte| *byte != 0);
+    let overflow = boolean(trace, Fr::from(u64::from(high)));
+    let terms = [(Fr::ONE, before), (Fr::ONE, added), (-power(BALANCE_BITS as u64), overflow)];
+    let low = linear(trace, &terms, Fr::ZERO);
+    range::check(trace, low, BALANCE_BITS, zero);
+    trace.label("receiver: no overflow in a transfer");
+    exclusive(trace, kind.transfer, overflow);
+    trace.label("deposit: credited");
+    let found = linear(trace, &[(Fr::ONE, party.matches), (Fr::ONE, target.opened)], Fr::ZERO);
+    let fits = product(trace, (-Fr::ONE, found, overflow), &[(Fr::ONE, found)], Fr::ZERO);
+    let credited = multiply(trace, kind.deposit, fits);
+    trace.label("receiver: balance after");
+    let moves = [(Fr::ONE, kind.transfer), (Fr::ONE, credited), (-Fr::ONE, kind.forced_exit)];
+    let direction = linear(trace, &moves, Fr::ZERO);
+    let terms = [(-Fr::ONE, Operand::New(values.receiver.balance_after)), (Fr::ONE, before.into())];
+    let change = Some((Fr::ONE, amount.into(), direction.into()));
+    let balance = equation(trace, &terms, change, Fr::ZERO)[0];
+
+    trace.label("withdrawal: emitted");
+    let nothing = is_zero(trace, amount);
+    exclusive(trace, kind.withdraw, nothing);
+    let refused = linear(trace, &[(Fr::ONE, kind.deposit), (-Fr::ONE, credited)], Fr::ZERO);
+    let terms = [(Fr::ONE, kind.withdraw), (Fr::ONE, refused), (Fr::ONE, kind.forced_exit)];
+    let withdrawal = product(trace, (-Fr::ONE, kind.forced_exit, nothing), &terms, Fr::ZERO);
+    Flow { amount, withdrawal, balance }
+}
+
+/// The fragment of one slot.
+pub fn slot(values: &SlotValues, imports: &SlotImports<Fr>) -> (Trace, SlotOutputs) {
+    let mut fragment = Trace::new();
+    let trace = &mut fragment;
+    let imports = imports.as_vars();
+    let zero = imports.zero;
+    let kind = kind(trace, values, &imports);
+
+    trace.label("slot: amount");
+    let amount = float(trace, &values.amount, AMOUNT_MANTISSA_BITS, zero);
+    exclusive(trace, kind.without_amount, amount.code);
+    trace.label("slot: fee");
+    let fee = float(trace, &values.fee, FEE_MANTISSA_BITS, zero);
+    exclusive(trace, kind.operation, fee.code);
+
+    let sender = sender(trace, values, &kind, [amount.value, fee.value], zero);
+    let target = target(trace, values, &kind, sender.index, imports.next_index);
+    trace.label("receiver: token and nonce");
+    let receiver = access::meta(trace, &values.receiver, zero);
+    trace.label("receiver: the sender's token in a transfer");
+    let gap = linear(trace, &[(Fr::ONE, receiver.token), (-Fr::ONE, sender.token)], Fr::ZERO);
+    exclusive(trace, kind.transfer, gap);
+    trace.label("receiver: leaf before");
+    let leaf = access::leaf_before(trace, &values.receiver, receiver, zero);
+    trace.label("receiver: opened with nothing");
+    exclusive(trace, target.opened, receiver.nonce);
+    exclusive(trace, target.opened, leaf.balance);
+    let party = party(trace, values, &kind, &target, (receiver, &leaf), zero);
+    let flow = flow(trace, values, &kind, (&target, &party), (amount.value, leaf.balance), zero);
+    trace.label("receiver: path");
+    let exists_after = linear(trace, &[(Fr::ONE, target.exists), (Fr::ONE, target.opened)], Fr::ZERO);
+    let change = Change { balance: flow.balance, nonce: None, exists: Some((target.exists, exists_after)) };
+    let path = access::change(trace, &values.receiver, (receiver, &leaf), change, zero);
+    trace.link(path.index, target.index);
+    trace.link(sender.root_after, path.root_before);
+
+    trace.label("slot: root");
+    let root = link_root(trace, imports.root, kind.enabled, sender.root_before, path.root_after);
+
+    trace.label("slot: valid until");
+    let until = equation(
+        trace,
+        &[
+            (-Fr::ONE, Operand::New(values.valid_until - imports.timestamp.value)),
+            (Fr::ONE, Operand::New(values.valid_until)),
+            (-Fr::ONE, imports.timestamp.into()),
+        ],
+        None,
+        Fr::ZERO,
+    );
+    let (remaining, valid_until) = (until[0], until[1]);
+    range::check(trace, valid_until, TIME_BITS, zero);
+    range::check(trace, remaining, TIME_BITS, zero);
+
+    trace.label("slot: signed word");
+    let kinds = [
+        (Fr::from(1), kind.withdraw),
+        (Fr::from(2), kind.open),
+        (Fr::from(3), kind.deposit),
+        (Fr::from(4), kind.forced_exit),
+    ];
+    let number = linear(trace, &kinds, Fr::ONE);
+    let unnamed = linear(trace, &[(Fr::ONE, kind.withdraw), (Fr::ONE, kind.open)], Fr::ZERO);
+    let named = product(trace, (-Fr::ONE, unnamed, target.to), &[(Fr::ONE, target.to)], Fr::ZERO);
+    let low = linear(
+        trace,
+        &[
+            (Fr::ONE, number),
+            (power(8), sender.index),
+            (power(40), named),
+            (power(72), party.token),
+            (power(104), sender.nonce),
+        ],
+        Fr::ZERO,
+    );
+    let word = linear(
+        trace,
+        &[(Fr::ONE, low), (power(144), amount.code), (power(184), fee.code), (power(200), valid_until)],
+        Fr::ZERO,
+    );
+    trace.label("slot: message");
+    let message = poseidon::hash::<6>(
+        trace,
+        &[imports.domain.into(), word.into(), party.key.x.into(), party.key.y.into(), party.owner.into()],
+        zero,
+    );
+    trace.label("slot: signer");
+    let known = padding_key().public_key();
+    let signer = PointVars {
+        x: select_constant(trace, kind.operation, to_circuit(known.x), sender.key.x),
+        y: select_constant(trace, kind.operation, to_circuit(known.y), sender.key.y),
+    };
+    let signature = SignatureInputs {
+        zero,
+        one: imports.one,
+        key: signer,
+        message: message.output,
+        r8: values.r8,
+        s: values.s,
+    };
+    babyjubjub::verify(trace, &signature);
+
+    trace.label("slot: fee credited");
+    let counted_fee = multiply(trace, kind.enabled, fee.value);
+    let fees = credit_fee(trace, values, &imports, (sender.token, counted_fee));
+
+    trace.label("slot: record");
+    let transaction = linear(trace, &[(Fr::ONE, kind.enabled), (-Fr::ONE, kind.operation)], Fr::ZERO);
+    let parts = [
+        (Fr::ONE, number),
+        (power(4), sender.index),
+        (power(36), named),
+        (power(68), amount.code),
+        (power(108), fee.code),
+    ];
+    let record = linear(trace, &parts, Fr::ZERO);
+    trace.label("party: high bits of the key");
+    let key_high = values.party.key_high.map(|high| free(trace, high));
+    for high in key_high {
+        range::check(trace, high, HIGH_BITS, zero);
+    }
+    trace.label("slot: flags");
+    let flags = linear(
+        trace,
+        &[
+            (Fr::ONE, kind.enabled),
+            (Fr::from(2), kind.withdraw),
+            (Fr::from(4), kind.open),
+            (Fr::from(8), kind.deposit),
+            (Fr::from(16), kind.forced_exit),
+        ],
+        Fr::ZERO,
+    );
+    let flags = linear(
+        trace,
+        &[
+            (Fr::ONE, flags),
+            (Fr::from(32), flow.withdrawal),
+            (Fr::from(64), key_high[0]),
+            (Fr::from(4096), key_high[1]),
+        ],
+        Fr::ZERO,
+    );
+    let published = Published {
+        transaction,
+        open: kind.open,
+        deposit: kind.deposit,
+        forced_exit: kind.forced_exit,
+        withdrawal: flow.withdrawal,
+        record,
+        token: party.token,
+        owner: party.owner,
+        key: party.key,
+        key_high,
+        to: target.to,
+        amount: flow.amount,
+        message: message.output,
+        flags,
+    };
+    let outputs = SlotOutputs {
+        enabled: kind.enabled,
+        operation: kind.operation,
+        root,
+        next_index: target.next_index_out,
+        fees,
+        published,
+    };
+    (fragment, outputs)
+}
