@@ -328,17 +328,17 @@ fn target(trace: &mut Trace, values: &SlotValues, kind: &Kind, sender: Var, next
     let cells =
         equation(trace, &[(-Fr::ONE, Operand::New(gap)), (Fr::ONE, Operand::New(values.to))], None, -none);
     let (gap, to) = (cells[0], cells[1]);
-    let to_new = is_zero(trace, gap);
+    let unnamed = is_zero(trace, gap);
+    let opener = linear(trace, &[(Fr::ONE, kind.open), (Fr::ONE, kind.deposit)], Fr::ZERO);
+    let new = multiply(trace, opener, unnamed);
     let room = linear(trace, &[(Fr::ONE, next_index)], -none);
-    let index = product(trace, (Fr::ONE, to_new, room), &[(Fr::ONE, to)], Fr::ZERO);
+    let index = product(trace, (Fr::ONE, new, room), &[(Fr::ONE, to)], Fr::ZERO);
     let not_sender = linear(trace, &[(Fr::ONE, to), (-Fr::ONE, sender)], Fr::ZERO);
     exclusive(trace, kind.withdraw, not_sender);
     trace.label("receiver: opened");
     let full = is_zero(trace, room);
-    let can_open = product(trace, (-Fr::ONE, to_new, full), &[(Fr::ONE, to_new)], Fr::ZERO);
-    implies(trace, kind.open, can_open);
-    let opener = linear(trace, &[(Fr::ONE, kind.open), (Fr::ONE, kind.deposit)], Fr::ZERO);
-    let opened = multiply(trace, opener, can_open);
+    let opened = product(trace, (-Fr::ONE, new, full), &[(Fr::ONE, new)], Fr::ZERO);
+    implies(trace, kind.open, opened);
     trace.label("receiver: exists");
     let exists = boolean(trace, values.receiver.exists);
     // A transfer's and a withdraw's receiver exists; an opened one doesn't.

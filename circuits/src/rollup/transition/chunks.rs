@@ -53,36 +53,30 @@ impl From<usize> for ChunkCapacity {
 /// What an operation or a transaction needs of a chunk's room.
 #[derive(Clone, Copy)]
 pub(super) struct Need {
-    pub(super) transactions: usize,
     pub(super) opens: usize,
     pub(super) l1_words: usize,
 }
 
 /// A chunk that is being filled.
 pub(super) struct OpenChunk {
-    is_first: bool,
     root_in: Fr,
     next_index: u32,
     slots: usize,
     opens: usize,
     l1_words: usize,
-    /// Transactions counted in the words, those refused included.
-    counted: usize,
     pub(super) operations: Vec<OperationWitness>,
     pub(super) transactions: Vec<TransactionWitness>,
     pub(super) fees: BTreeMap<u32, TokenFees>,
 }
 
 impl OpenChunk {
-    pub(super) fn new(state: &State, is_first: bool) -> Self {
+    pub(super) fn new(state: &State) -> Self {
         Self {
-            is_first,
             root_in: state.root(),
             next_index: state.next_index(),
             slots: 0,
             opens: 0,
             l1_words: 0,
-            counted: 0,
             operations: Vec::new(),
             transactions: Vec::new(),
             fees: BTreeMap::new(),
@@ -104,7 +98,6 @@ impl Run<'_> {
         }
         let chunk = &mut self.chunk;
         chunk.slots += 1;
-        chunk.counted += need.transactions;
         chunk.opens += need.opens;
         chunk.l1_words += need.l1_words;
     }
@@ -112,7 +105,7 @@ impl Run<'_> {
     /// Ends the chunk: its fees are credited, its words absorbed. The next one starts.
     pub(super) fn close_chunk(&mut self) {
         let fees = self.credit_fees();
-        let next = OpenChunk::new(&self.state, false);
+        let next = OpenChunk::new(&self.state);
         let chunk = std::mem::replace(&mut self.chunk, next);
         if !self.rejections.is_empty() {
             return;

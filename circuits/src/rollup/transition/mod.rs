@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
             domain,
             batch,
             capacity: capacity.at_least_one_slot(),
-            chunk: OpenChunk::new(state, true),
+            chunk: OpenChunk::new(state),
             chunks: Vec::new(),
             commit: Fr::default(),
             da_words: Vec::new(),

@@ -33,7 +33,7 @@ impl Run<'_> {
         };
         // The effect stays what it is: fees are credited only after a chunk's transactions, of which there are
         // none yet.
-        self.reserve(Need { transactions: 0, opens: 0, l1_words });
+        self.reserve(Need { opens: 0, l1_words });
         let account = match effect {
             Effect::Open(account) => self.state.open(account),
             Effect::Update(index, account) => self.state.update(index, account),

@@ -68,7 +68,6 @@ impl Run<'_> {
     ) {
         // The slot comes first: where it starts a chunk, the fees of the one before are credited.
         self.reserve(Need {
-            transactions: 1,
             opens: usize::from(transaction.kind == KIND_OPEN),
             l1_words: if transaction.kind == KIND_WITHDRAW { pubdata::WITHDRAWAL_WORDS } else { 0 },
         });
