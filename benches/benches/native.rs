@@ -44,7 +44,7 @@ fn batches(c: &mut Criterion) {
     let mut group = c.benchmark_group("batch");
     group.sample_size(10);
     group.bench_function("execute 32 transfers", |b| b.iter(|| execution(&state, 32, 32)));
-    let executed = execution(&state, class.transactions as u32, class.transactions).expect("a valid batch");
+    let executed = execution(&state, class.slots as u32, class.slots).expect("a valid batch");
     let witness = &executed.chunks[0];
     group.bench_function("trace of a small chunk", |b| b.iter(|| LeafCircuit::new(class, witness)));
     group.bench_function("trace and checker of a small chunk", |b| b.iter(|| check_leaf(class, witness)));

@@ -21,7 +21,7 @@ fn leaf(c: &mut Criterion) {
     let class = SizeClass::SMALL;
     let keys = LeafKeys::load_or_create(&store(), class).expect("leaf keys");
     let state = state(64).expect("the state is small");
-    let executed = execution(&state, class.transactions as u32, class.transactions).expect("a valid batch");
+    let executed = execution(&state, class.slots as u32, class.slots).expect("a valid batch");
     let proof = prove_leaf(&keys, &executed.chunks[0]).expect("a proof");
     let mut group = c.benchmark_group("leaf (small)");
     group.sample_size(10).measurement_time(Duration::from_secs(60));
@@ -39,7 +39,7 @@ fn aggregate(c: &mut Criterion) {
     let keys = KeySet::load_or_create(&store(), class, DEFAULT_LEAVES).expect("keys");
     let state = state(64).expect("the state is small");
     let executed =
-        execution(&state, 2 * class.transactions as u32, class.transactions).expect("a valid batch");
+        execution(&state, 2 * class.slots as u32, class.slots).expect("a valid batch");
     let leaves: Vec<_> =
         executed.chunks.iter().map(|chunk| prove_leaf(&keys.leaf, chunk).expect("a proof")).collect();
     let proof = prove_aggregate(&keys.aggregation, &leaves).expect("an aggregate");

@@ -131,7 +131,7 @@ impl Engine for CircuitEngine {
 }
 
 fn class_info(class: SizeClass) -> SizeClassInfo {
-    SizeClassInfo { name: class.name.to_owned(), k: class.k, transactions: class.transactions }
+    SizeClassInfo { name: class.name.to_owned(), k: class.k, transactions: class.slots }
 }
 
 fn circuit_info(info: &KeyInfo, bytes_per_row: u64) -> CircuitInfo {

@@ -48,7 +48,7 @@ impl SizeClass {
     /// For short batches and low latency.
     pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 28, opens: 3, l1_words: 24 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, slots: 118, opens: 12, l1_words: 96 };
+    pub const LARGE: Self = Self { name: "large", k: 18, slots: 117, opens: 12, l1_words: 96 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 
