@@ -38,8 +38,7 @@ fn aggregate(c: &mut Criterion) {
     let class = SizeClass::SMALL;
     let keys = KeySet::load_or_create(&store(), class, DEFAULT_LEAVES).expect("keys");
     let state = state(64).expect("the state is small");
-    let executed =
-        execution(&state, 2 * class.slots as u32, class.slots).expect("a valid batch");
+    let executed = execution(&state, 2 * class.slots as u32, class.slots).expect("a valid batch");
     let leaves: Vec<_> =
         executed.chunks.iter().map(|chunk| prove_leaf(&keys.leaf, chunk).expect("a proof")).collect();
     let proof = prove_aggregate(&keys.aggregation, &leaves).expect("an aggregate");

@@ -157,9 +157,9 @@ impl Bench {
 const USERS: u32 = 16;
 
 fn class_for(transfers: usize) -> Outcome<SizeClass> {
-    let fitting = SizeClass::ALL.into_iter().filter(|class| transfers > 0 && class.transactions >= transfers);
-    fitting.min_by_key(|class| class.transactions).ok_or_else(|| {
-        let most = SizeClass::ALL.map(|class| class.transactions).into_iter().max().unwrap_or(0);
+    let fitting = SizeClass::ALL.into_iter().filter(|class| transfers > 0 && class.slots >= transfers);
+    fitting.min_by_key(|class| class.slots).ok_or_else(|| {
+        let most = SizeClass::ALL.map(|class| class.slots).into_iter().max().unwrap_or(0);
         Failure::request_text(format!("--sizes: expected 1 to {most} transfers per batch, found {transfers}"))
     })
 }
@@ -207,8 +207,8 @@ async fn measure(
         k: class.k,
         transfers,
         batches,
-        rows_per_transfer: rows_and_cells(class).0 / class.transactions,
-        cells_per_transfer: rows_and_cells(class).1 / class.transactions,
+        rows_per_transfer: rows_and_cells(class).0 / class.slots,
+        cells_per_transfer: rows_and_cells(class).1 / class.slots,
         rows_per_added_transfer: added(class).0,
         cells_per_added_transfer: added(class).1,
         seconds,

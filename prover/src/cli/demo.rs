@@ -95,7 +95,7 @@ impl Demo {
                 self.transfers, self.batches
             )));
         }
-        let capacity = class.transactions * config.aggregation_leaves;
+        let capacity = class.slots * config.aggregation_leaves;
         let largest = self.transfers.div_ceil(self.batches);
         if largest as usize > capacity {
             return Err(Failure::request_text(format!(

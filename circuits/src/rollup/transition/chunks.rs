@@ -27,11 +27,8 @@ pub struct ChunkCapacity {
 
 impl ChunkCapacity {
     /// What anything in a single slot needs: an open, or a deposit with its refund.
-    const LEAST: Self = Self {
-        slots: 1,
-        opens: 1,
-        l1_words: pubdata::DEPOSIT_WORDS + pubdata::WITHDRAWAL_WORDS,
-    };
+    const LEAST: Self =
+        Self { slots: 1, opens: 1, l1_words: pubdata::DEPOSIT_WORDS + pubdata::WITHDRAWAL_WORDS };
 
     /// Room for one slot at least, and for no more than a header can count.
     pub(super) fn at_least_one_slot(self) -> Self {
