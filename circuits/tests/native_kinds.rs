@@ -219,25 +219,25 @@ fn fee_accounts_need_to_exist_only_at_their_chunks_end() {
 }
 
 #[test]
-fn the_cut_keeps_to_the_words() {
+fn the_cut_keeps_to_the_capacity() {
     let state = genesis();
-    let opens: Vec<_> = (0..6).map(|n| sign(&state, open(0, n, 0, 7, recipient(60 + n as u8)))).collect();
-    // 2 headers + 1 word of records + 3 + 3; with a third open there would be 13 words.
-    let capacity = ChunkCapacity { slots: 100, da_words: 12, l1_words: 100 };
-    let execution = execute(&state, test_domain(), &batch(opens), capacity).unwrap();
+    let mut transactions: Vec<_> =
+        (0..5).map(|n| sign(&state, open(0, n, 0, 7, recipient(60 + n as u8)))).collect();
+    transactions.insert(2, sign(&state, transfer(1, 0, 7, 0, 1, 0)));
+    let capacity = ChunkCapacity { slots: 100, opens: 2, l1_words: 100 };
+    let execution = execute(&state, test_domain(), &batch(transactions), capacity).unwrap();
     check_execution(&state, &execution);
     let counts: Vec<_> = execution.chunks.iter().map(|chunk| chunk.transactions.len()).collect();
-    assert_eq!(counts, [2, 3, 1]);
-    assert!(execution.chunks.iter().all(|chunk| chunk.da_words().len() <= capacity.da_words));
+    assert_eq!(counts, [3, 2, 1]);
 
     let withdrawals: Vec<_> = (0..9).map(|n| sign(&state, withdraw(0, 7, n, 1, 0))).collect();
-    let capacity = ChunkCapacity { slots: 100, da_words: 100, l1_words: 7 };
+    let capacity = ChunkCapacity { slots: 100, opens: 0, l1_words: 7 };
     let execution = execute(&state, test_domain(), &batch(withdrawals), capacity).unwrap();
     check_execution(&state, &execution);
     assert!(execution.chunks.iter().all(|chunk| chunk.l1_words().len() == 6));
 
     // Whatever the capacity, a slot finds room.
-    let nothing = ChunkCapacity { slots: 0, da_words: 0, l1_words: 0 };
+    let nothing = ChunkCapacity { slots: 0, opens: 0, l1_words: 0 };
     let one_each = vec![sign(&state, withdraw(0, 7, 0, 1, 0)), sign(&state, open(0, 1, 0, 7, recipient(61)))];
     let execution = execute(&state, test_domain(), &batch(one_each), nothing).unwrap();
     check_execution(&state, &execution);

@@ -248,10 +248,10 @@ proptest! {
         draws in prop::collection::vec(draw(), 1..16),
         more in prop::collection::vec(draw(), 1..8),
         slots in 1..8usize,
-        da_words in 6..20usize,
+        opens in 1..4usize,
         l1_words in 6..20usize,
     ) {
-        let capacity = ChunkCapacity { slots, da_words, l1_words };
+        let capacity = ChunkCapacity { slots, opens, l1_words };
         let mut state = genesis();
         for (number, draws) in (1..).zip([draws, more]) {
             let batch = build(&state, number, &draws);
@@ -263,7 +263,8 @@ proptest! {
             check_execution(&state, &execution);
             for chunk in &execution.chunks {
                 prop_assert!(chunk.operations.len() + chunk.transactions.len() <= slots);
-                prop_assert!(chunk.da_words().len() <= da_words && chunk.l1_words().len() <= l1_words);
+                let opened = chunk.transactions.iter().filter(|slot| slot.transaction.opens.is_some());
+                prop_assert!(opened.count() <= opens && chunk.l1_words().len() <= l1_words);
             }
             state = execution.state;
         }
