@@ -45,7 +45,7 @@ fn aggregate(c: &mut Criterion) {
     let mut group = c.benchmark_group("aggregate (2 small leaves)");
     group.sample_size(10).measurement_time(Duration::from_secs(1800));
     group.bench_function("prove", |b| b.iter(|| prove_aggregate(&keys.aggregation, &leaves)));
-    group.bench_function("verify", |b| b.iter(|| verify_aggregate(&keys.aggregation, &proof)));
+    group.bench_function("verify", |b| b.iter(|| verify_aggregate(keys.aggregation.verifier(), &proof)));
     group.finish();
 }
 

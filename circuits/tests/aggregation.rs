@@ -66,35 +66,35 @@ fn aggregate_proofs_end_to_end() {
     let proof = timed("proof", || prove_aggregate(&keys, &leaves).unwrap());
     println!("{} proof bytes", proof.proof.len());
     assert_eq!(proof.batches.len(), 1);
-    timed("verification", || verify_aggregate(&keys, &proof).unwrap());
+    timed("verification", || verify_aggregate(keys.verifier(), &proof).unwrap());
     let text = serde_json::to_string(&proof).unwrap();
     assert_eq!(serde_json::from_str::<AggregateProof>(&text).unwrap(), proof);
 
     for position in (0..proof.proof.len()).step_by(61) {
         let mut changed = proof.clone();
         changed.proof[position] ^= 1;
-        assert!(verify_aggregate(&keys, &changed).is_err(), "byte {position}");
+        assert!(verify_aggregate(keys.verifier(), &changed).is_err(), "byte {position}");
     }
     let mut longer = proof.clone();
     longer.proof.push(0);
-    assert!(matches!(verify_aggregate(&keys, &longer), Err(VerifyError::TrailingBytes(1))));
+    assert!(matches!(verify_aggregate(keys.verifier(), &longer), Err(VerifyError::TrailingBytes(1))));
     let mut more = proof.clone();
     more.batches.push(more.batches[0]);
-    assert!(verify_aggregate(&keys, &more).is_err());
+    assert!(verify_aggregate(keys.verifier(), &more).is_err());
     more.batches.push(more.batches[0]);
-    assert!(matches!(verify_aggregate(&keys, &more), Err(VerifyError::BatchCount { .. })));
+    assert!(matches!(verify_aggregate(keys.verifier(), &more), Err(VerifyError::BatchCount { .. })));
     let mut empty = proof.clone();
     empty.batches.push(no_batch());
-    assert!(matches!(verify_aggregate(&keys, &empty), Err(VerifyError::EmptyBatch { index: 1 })));
+    assert!(matches!(verify_aggregate(keys.verifier(), &empty), Err(VerifyError::EmptyBatch { index: 1 })));
     let mut other = proof.clone();
     other.batches[0].commit = other.batches[0].batch;
-    assert!(verify_aggregate(&keys, &other).is_err());
+    assert!(verify_aggregate(keys.verifier(), &other).is_err());
     let mut other = proof.clone();
     other.batches[0].points.z_l += 1;
-    assert!(verify_aggregate(&keys, &other).is_err());
+    assert!(verify_aggregate(keys.verifier(), &other).is_err());
     let mut other = proof.clone();
     other.batches[0].evaluations.y_d += DaScalar::from(1);
-    assert!(verify_aggregate(&keys, &other).is_err());
+    assert!(verify_aggregate(keys.verifier(), &other).is_err());
 
     // What must not be aggregated.
     let count = |leaves: &[_]| prove_aggregate(&keys, leaves).unwrap_err();
@@ -114,6 +114,6 @@ fn aggregate_proofs_end_to_end() {
     let leaf = toy_keys(&store, LEAF_K, 1);
     let keys = timed("stored keys", || aggregation(&store, &leaf));
     let padded = timed("proof with padding", || prove_aggregate(&keys, &[first]).unwrap());
-    verify_aggregate(&keys, &padded).unwrap();
-    verify_aggregate(&keys, &proof).unwrap();
+    verify_aggregate(keys.verifier(), &padded).unwrap();
+    verify_aggregate(keys.verifier(), &proof).unwrap();
 }

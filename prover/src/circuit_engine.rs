@@ -126,7 +126,7 @@ impl Engine for CircuitEngine {
     }
 
     fn verify_aggregate(&self, proof: &AggregateProof) -> Result<(), EngineError> {
-        aggregation::verify_aggregate(&self.keys.aggregation, proof).map_err(verifying)
+        aggregation::verify_aggregate(self.keys.aggregation.verifier(), proof).map_err(verifying)
     }
 }
 

@@ -142,7 +142,7 @@ async fn batches_over_grpc_are_proven_and_settled_on_two_chains() {
     let store = KeyStore::open(&keys_dir).unwrap();
     let keys = KeySet::load_or_create(&store, SizeClass::SMALL, 2).unwrap();
     let engine = Arc::new(CircuitEngine::new(keys));
-    let verifier = l1::verifier(&engine.keys().aggregation).unwrap();
+    let verifier = l1::verifier(engine.keys().aggregation.verifier()).unwrap();
 
     let directory = tempfile::tempdir().unwrap();
     let genesis_file = directory.path().join("genesis.json");

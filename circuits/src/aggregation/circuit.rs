@@ -65,6 +65,38 @@ pub struct AggregationLayout {
     pub(super) break_points: MultiPhaseThreadBreakPoints,
 }
 
+/// Most columns of a kind that a stored layout may ask for; a circuit has about ten.
+const MAX_COLUMNS: usize = 256;
+
+impl AggregationLayout {
+    /// The circuit's parameters, unless no circuit of this module has them: those of a stored layout decide how much
+    /// memory the constraint system takes.
+    pub(super) fn checked_params(&self) -> Result<BaseCircuitParams, String> {
+        let BaseCircuitParams {
+            k,
+            num_advice_per_phase,
+            num_fixed,
+            num_lookup_advice_per_phase,
+            lookup_bits,
+            num_instance_columns,
+        } = &self.params;
+        let mut columns = [num_advice_per_phase, num_lookup_advice_per_phase].into_iter();
+        let only_first_phase = columns.all(|phases| match phases.as_slice() {
+            [first, later @ ..] => {
+                (1..=MAX_COLUMNS).contains(first) && later.len() < 3 && later.iter().all(|count| *count == 0)
+            }
+            [] => false,
+        });
+        let size = super::K as usize;
+        let possible = *k == size
+            && *lookup_bits == Some(size - 1)
+            && *num_instance_columns == 1
+            && (1..=MAX_COLUMNS).contains(num_fixed)
+            && only_first_phase;
+        if possible { Ok(self.params.clone()) } else { Err(format!("impossible layout: {:?}", self.params)) }
+    }
+}
+
 /// What the circuit knows of the leaf circuit.
 #[derive(Clone, Debug)]
 pub(super) struct LeafVerifier {
@@ -196,5 +228,44 @@ impl<'chip> AccumulatorEncoding<G1Affine, Rc<Loader<'chip>>> for NoAccumulator {
         _: &[&<Rc<Loader<'chip>> as snark_verifier::loader::ScalarLoader<Fr>>::LoadedScalar],
     ) -> Result<Self::Accumulator, Error> {
         Err(Error::InvalidProtocol("leaf proofs carry accumulators".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_layouts_are_refused() {
+        let size = crate::aggregation::K as usize;
+        let params = BaseCircuitParams {
+            k: size,
+            num_advice_per_phase: vec![8],
+            num_fixed: 1,
+            num_lookup_advice_per_phase: vec![1, 0, 0],
+            lookup_bits: Some(size - 1),
+            num_instance_columns: 1,
+        };
+        let checked = |change: &dyn Fn(&mut BaseCircuitParams)| {
+            let mut params = params.clone();
+            change(&mut params);
+            AggregationLayout { params, break_points: Vec::new() }.checked_params()
+        };
+        checked(&|_| {}).unwrap();
+        let changes: [&dyn Fn(&mut BaseCircuitParams); 10] = [
+            &|params| params.k = size + 1,
+            &|params| params.k = usize::MAX,
+            &|params| params.lookup_bits = None,
+            &|params| params.lookup_bits = Some(size),
+            &|params| params.num_instance_columns = 2,
+            &|params| params.num_fixed = usize::MAX,
+            &|params| params.num_advice_per_phase = Vec::new(),
+            &|params| params.num_advice_per_phase = vec![8, 1],
+            &|params| params.num_advice_per_phase = vec![MAX_COLUMNS + 1],
+            &|params| params.num_lookup_advice_per_phase = vec![1, 0, 0, 0],
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            checked(change).expect_err(&index.to_string());
+        }
     }
 }

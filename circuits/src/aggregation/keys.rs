@@ -11,20 +11,61 @@ use super::{
     circuit::{self, AggregationLayout, LIMB_BITS, LIMBS, LeafVerifier, Purpose},
 };
 use crate::{
-    halo2::{CircuitKeys, KeyError, KeyInfo, KeyName, KeyStore, LeafProof, prove::verify_leaf_proof},
+    halo2::{
+        CircuitKeys, CircuitVerifier, KeyError, KeyInfo, KeyName, KeyStore, LeafProof,
+        prove::verify_leaf_proof,
+    },
     public_inputs::BATCH_PUBLIC_INPUTS,
     rollup::PROTOCOL_VERSION,
 };
+
+/// What verifies aggregate proofs of a number of leaf proofs.
+#[derive(Clone, Debug)]
+pub struct AggregationVerifier {
+    circuit: Arc<CircuitVerifier>,
+    leaves: usize,
+}
+
+impl AggregationVerifier {
+    /// Reads what verifies aggregates of `leaves` proofs that `leaf` verifies from `store`; none where it isn't there.
+    ///
+    /// # Errors
+    /// When what is stored can't be trusted or is for something else.
+    pub fn load(store: &KeyStore, leaf: &CircuitVerifier, leaves: usize) -> Result<Option<Self>, KeyError> {
+        check(store, leaf, leaves)?;
+        let circuit = store.load_verifier::<BaseCircuitBuilder<Fr>, AggregationLayout>(
+            &KeyName::aggregation(&leaf.info().class, leaves),
+            fingerprint(leaf.info(), leaves),
+            AggregationLayout::checked_params,
+        )?;
+        Ok(circuit.map(|circuit| Self { circuit, leaves }))
+    }
+
+    /// What the key is for.
+    pub fn info(&self) -> &KeyInfo {
+        self.circuit.info()
+    }
+
+    /// What verifies the circuit's proofs, up to the accumulator.
+    pub fn circuit(&self) -> &CircuitVerifier {
+        &self.circuit
+    }
+
+    /// Number of leaf proofs that are verified, and of places for batches.
+    pub fn leaves(&self) -> usize {
+        self.leaves
+    }
+}
 
 /// Keys of the circuit that verifies a number of leaf proofs, and what proving takes besides.
 #[derive(Debug)]
 pub struct AggregationKeys {
     circuit: CircuitKeys,
+    verifier: AggregationVerifier,
     layout: AggregationLayout,
     leaf: Arc<CircuitKeys>,
-    verifier: LeafVerifier,
+    leaf_verifier: LeafVerifier,
     padding: LeafProof,
-    leaves: usize,
 }
 
 impl AggregationKeys {
@@ -40,30 +81,24 @@ impl AggregationKeys {
         padding: LeafProof,
         leaves: usize,
     ) -> Result<Self, KeyError> {
-        if leaves < 2 {
-            return Err(KeyError::TooFewLeaves(leaves));
-        }
+        check(store, leaf.verifier(), leaves)?;
         verify_leaf_proof(&leaf, &padding).map_err(|source| {
             KeyError::Padding(Box::new(crate::halo2::ProveError::Leaf { index: 0, source }))
         })?;
-        let srs = store.srs(K)?;
-        if !srs.shares_secret_with(leaf.srs()) {
-            return Err(KeyError::UnrelatedStrings { leaf: leaf.info().k, aggregation: K });
-        }
 
-        let name =
-            KeyName { circuit: format!("aggregation-{leaves}"), class: leaf.info().class.clone(), k: K };
+        let name = KeyName::aggregation(&leaf.info().class, leaves);
         let fingerprint = fingerprint(leaf.info(), leaves);
-        let verifier = LeafVerifier::new(&leaf);
-        let stored =
-            store.load::<BaseCircuitBuilder<Fr>, AggregationLayout>(&name, fingerprint, |layout| {
-                layout.params.clone()
-            })?;
+        let leaf_verifier = LeafVerifier::new(&leaf);
+        let stored = store.load::<BaseCircuitBuilder<Fr>, AggregationLayout>(
+            &name,
+            fingerprint,
+            AggregationLayout::checked_params,
+        )?;
         let (circuit, layout) = match stored {
             Some(stored) => stored,
             None => {
                 let proofs = vec![&padding; leaves];
-                let builder = circuit::build(Purpose::Keys { k: K }, &verifier, &proofs, leaves)
+                let builder = circuit::build(Purpose::Keys { k: K }, &leaf_verifier, &proofs, leaves)
                     .map_err(|error| KeyError::Aggregation(format!("{error:?}")))?;
                 store.create(&name, fingerprint, &builder, || {
                     Ok(AggregationLayout {
@@ -73,7 +108,8 @@ impl AggregationKeys {
                 })?
             }
         };
-        Ok(Self { circuit, layout, leaf, verifier, padding, leaves })
+        let verifier = AggregationVerifier { circuit: Arc::clone(circuit.verifier()), leaves };
+        Ok(Self { circuit, verifier, layout, leaf, leaf_verifier, padding })
     }
 
     /// What the keys are for.
@@ -86,6 +122,11 @@ impl AggregationKeys {
         &self.circuit
     }
 
+    /// The part of the keys that verifying takes.
+    pub fn verifier(&self) -> &AggregationVerifier {
+        &self.verifier
+    }
+
     /// Keys of the leaf circuit.
     pub fn leaf(&self) -> &Arc<CircuitKeys> {
         &self.leaf
@@ -93,12 +134,12 @@ impl AggregationKeys {
 
     /// Number of leaf proofs that are verified, and of places for batches.
     pub fn leaves(&self) -> usize {
-        self.leaves
+        self.verifier.leaves
     }
 
     /// Number of public inputs before the accumulator's limbs.
     pub fn batch_inputs(&self) -> usize {
-        self.leaves * BATCH_PUBLIC_INPUTS
+        self.leaves() * BATCH_PUBLIC_INPUTS
     }
 
     /// Shape of the aggregation circuit.
@@ -106,13 +147,24 @@ impl AggregationKeys {
         &self.layout
     }
 
-    pub(super) fn verifier(&self) -> &LeafVerifier {
-        &self.verifier
+    pub(super) fn leaf_verifier(&self) -> &LeafVerifier {
+        &self.leaf_verifier
     }
 
     pub(super) fn padding(&self) -> &LeafProof {
         &self.padding
     }
+}
+
+/// Refuses what no aggregation can be: too few leaves, or reference strings that don't belong together.
+fn check(store: &KeyStore, leaf: &CircuitVerifier, leaves: usize) -> Result<(), KeyError> {
+    if leaves < 2 {
+        return Err(KeyError::TooFewLeaves(leaves));
+    }
+    if !store.srs(K)?.shares_secret_with(leaf.srs()) {
+        return Err(KeyError::UnrelatedStrings { leaf: leaf.info().k, aggregation: K });
+    }
+    Ok(())
 }
 
 /// Digest of all that the circuit depends on; laying it out to look at it would take long.

@@ -7,7 +7,7 @@ mod prove;
 mod statement;
 
 pub use circuit::{ACCUMULATOR_LIMBS, AggregationLayout};
-pub use keys::AggregationKeys;
+pub use keys::{AggregationKeys, AggregationVerifier};
 pub use prove::{ACCUMULATOR_BYTES, AggregateProof, prove_aggregate, verify_aggregate};
 pub use statement::{ChainError, batches};
 

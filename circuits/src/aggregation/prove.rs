@@ -13,21 +13,20 @@ use serde::{Deserialize, Serialize};
 use snark_verifier::util::arithmetic::{fe_from_limbs, fe_to_limbs};
 
 use super::{
-    ACCUMULATOR_LIMBS, AggregationKeys,
+    ACCUMULATOR_LIMBS, AggregationKeys, AggregationVerifier,
     circuit::{self, LIMB_BITS, LIMBS, Purpose},
     statement,
 };
 use crate::{
     halo2::{
         LeafProof, ProveError, Srs, VerifyError,
-        prove::{KeccakTranscript, check_consumed, create, hex_bytes, verify, verify_leaf_proof},
+        prove::{COORDINATE_BYTES, KeccakTranscript, create, hex_bytes, verify_leaf_proof},
         to_circuit,
     },
     public_inputs::{BATCH_PUBLIC_INPUTS, BatchPublicInputs},
     rollup,
 };
 
-const COORDINATE_BYTES: usize = 32;
 /// Bytes of the accumulator at the start of an aggregate proof: lhs.x, lhs.y, rhs.x, rhs.y.
 pub const ACCUMULATOR_BYTES: usize = 4 * COORDINATE_BYTES;
 
@@ -72,12 +71,13 @@ impl Accumulator {
     }
 
     fn from_coordinates([lhs_x, lhs_y, rhs_x, rhs_y]: [Fq; 4]) -> Result<Self, VerifyError> {
-        let point = |x, y| {
-            Option::<G1Affine>::from(G1Affine::from_xy(x, y))
-                .filter(|point| !bool::from(point.is_identity()))
-                .ok_or(VerifyError::MalformedAccumulator("a point is not on the curve"))
+        let point = |position, x, y| {
+            let point = Option::<G1Affine>::from(G1Affine::from_xy(x, y))
+                .ok_or(VerifyError::MalformedAccumulator("a point is not on the curve"))?;
+            let finite = !bool::from(point.is_identity());
+            if finite { Ok(point) } else { Err(VerifyError::PointAtInfinity { position }) }
         };
-        Ok(Self { lhs: point(lhs_x, lhs_y)?, rhs: point(rhs_x, rhs_y)? })
+        Ok(Self { lhs: point(0, lhs_x, lhs_y)?, rhs: point(2 * COORDINATE_BYTES, rhs_x, rhs_y)? })
     }
 
     fn coordinates(&self) -> [Fq; 4] {
@@ -123,7 +123,7 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
 
     let mut padded = leaves.iter().collect::<Vec<_>>();
     padded.resize(keys.leaves(), keys.padding());
-    let builder = circuit::build(Purpose::Proof(keys.layout()), keys.verifier(), &padded, leaves.len())
+    let builder = circuit::build(Purpose::Proof(keys.layout()), keys.leaf_verifier(), &padded, leaves.len())
         .map_err(|error| ProveError::Recursion(format!("{error:?}")))?;
     let instances = builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
     let accumulator = instances
@@ -136,7 +136,7 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
     let mut proof = accumulator.to_bytes();
     proof.extend(transcript);
     let proof = AggregateProof { batches, proof };
-    verify_aggregate(keys, &proof).map_err(ProveError::Unsound)?;
+    verify_aggregate(keys.verifier(), &proof).map_err(ProveError::Unsound)?;
     Ok(proof)
 }
 
@@ -144,10 +144,11 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
 /// pairings included.
 ///
 /// # Errors
-/// When the proof isn't valid, or not exactly as long as it should be.
-pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Result<(), VerifyError> {
-    if proof.batches.is_empty() || proof.batches.len() > keys.leaves() {
-        return Err(VerifyError::BatchCount { max: keys.leaves(), actual: proof.batches.len() });
+/// When the proof isn't valid, not exactly as long as it should be, or has a point at infinity.
+pub fn verify_aggregate(verifier: &AggregationVerifier, proof: &AggregateProof) -> Result<(), VerifyError> {
+    let leaves = verifier.leaves();
+    if proof.batches.is_empty() || proof.batches.len() > leaves {
+        return Err(VerifyError::BatchCount { max: leaves, actual: proof.batches.len() });
     }
     let zero = rollup::Fr::from(0);
     if let Some(index) =
@@ -155,7 +156,7 @@ pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Resul
     {
         return Err(VerifyError::EmptyBatch { index });
     }
-    let (accumulator, mut transcript) = proof
+    let (accumulator, transcript) = proof
         .proof
         .split_first_chunk::<ACCUMULATOR_BYTES>()
         .ok_or(VerifyError::MalformedAccumulator("the proof is too short to hold it"))?;
@@ -163,11 +164,15 @@ pub fn verify_aggregate(keys: &AggregationKeys, proof: &AggregateProof) -> Resul
 
     let mut instances =
         proof.batches.iter().flat_map(|batch| batch.to_array().map(to_circuit)).collect::<Vec<_>>();
-    instances.resize(keys.leaves() * BATCH_PUBLIC_INPUTS, Fr::zero());
+    instances.resize(leaves * BATCH_PUBLIC_INPUTS, Fr::zero());
     instances.extend(accumulator.to_limbs());
-    verify(keys.circuit(), &instances, &mut KeccakTranscript::new(&mut transcript))?;
-    check_consumed(transcript)?;
-    accumulator.decide(keys.circuit().srs())
+    verifier.circuit().verify_keccak_proof(&instances, transcript).map_err(|error| match error {
+        VerifyError::PointAtInfinity { position } => {
+            VerifyError::PointAtInfinity { position: ACCUMULATOR_BYTES + position }
+        }
+        error => error,
+    })?;
+    accumulator.decide(verifier.circuit().srs())
 }
 
 #[cfg(test)]
@@ -234,12 +239,18 @@ mod tests {
             bytes
         };
         Accumulator::from_bytes(&point(1, 2)).unwrap();
-        for bytes in [point(1, 3), point(0, 0), point(2, 1)] {
+        for bytes in [point(1, 3), point(0, 1), point(2, 1)] {
             assert!(matches!(
                 Accumulator::from_bytes(&bytes),
                 Err(VerifyError::MalformedAccumulator("a point is not on the curve"))
             ));
         }
+        let error = Accumulator::from_bytes(&point(0, 0)).unwrap_err();
+        assert!(matches!(error, VerifyError::PointAtInfinity { position: 0 }), "{error}");
+        let mut bytes = point(1, 2);
+        bytes[64..].fill(0);
+        let error = Accumulator::from_bytes(&bytes).unwrap_err();
+        assert!(matches!(error, VerifyError::PointAtInfinity { position: 64 }), "{error}");
         // The same point with x increased by the field's order.
         let mut bytes = point(1, 2);
         let order = num_bigint::BigUint::from_bytes_le((-Fq::one()).to_repr().as_ref()) + 2u8;

@@ -1,5 +1,6 @@
 //! Proving and verifying keys: made once, kept in a directory, checked whenever they are read.
 
+mod file;
 mod inventory;
 
 use std::{
@@ -10,33 +11,30 @@ use std::{
 };
 
 use halo2_proofs::{
-    SerdeFormat,
-    arithmetic::{Field, parallelize},
-    halo2curves::{
-        bn256::{Fr, G1Affine},
-        serde::SerdeObject,
-    },
-    plonk::{self, Circuit, ProvingKey, VerifyingKey, keygen_pk2, permutation},
-    poly::{Coeff, EvaluationDomain, LagrangeCoeff, Polynomial},
+    halo2curves::bn256::{Fr, G1Affine},
+    plonk::{self, Circuit, ProvingKey, VerifyingKey, keygen_pk2},
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
     fingerprint,
-    leaf::{LeafKeys, SizeClass, prove_leaf},
+    leaf::{LeafCircuit, LeafKeys, SizeClass, prove_leaf},
     prove::LeafProof,
     sealed::{self, SealedFileError},
     srs::{Srs, SrsSource},
 };
-use crate::{aggregation::AggregationKeys, rollup::PROTOCOL_VERSION, witness::ChunkWitness};
+use crate::{
+    aggregation::{self, AggregationKeys, AggregationVerifier},
+    rollup::PROTOCOL_VERSION,
+    witness::ChunkWitness,
+};
 
-pub use inventory::{Content, StoredFile, needed_files, stored_files};
+use file::{Description, MAGIC, Reader, VERIFYING_MAGIC};
 
-const MAGIC: [u8; 8] = *b"TENONKEY";
+pub use inventory::{Content, StoredFile, needed_files, needed_to_verify, stored_files};
+
 const PROOF_MAGIC: [u8; 8] = *b"TENONPRF";
-const FIELD_BYTES: usize = 32;
 
 /// Keys or reference strings could not be made, read or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -134,8 +132,24 @@ pub struct KeyName {
 }
 
 impl KeyName {
+    /// The leaf circuit of a class.
+    fn leaf(class: SizeClass) -> Self {
+        Self { circuit: "leaf".to_owned(), class: class.name.to_owned(), k: class.k }
+    }
+
+    /// The circuit that aggregates `leaves` proofs of a class.
+    pub(crate) fn aggregation(class: &str, leaves: usize) -> Self {
+        Self { circuit: format!("aggregation-{leaves}"), class: class.to_owned(), k: aggregation::K }
+    }
+
+    /// The file of all that proving takes.
     fn path(&self, directory: &Path) -> PathBuf {
         directory.join(format!("{}-{}-k{}.key", self.circuit, self.class, self.k))
+    }
+
+    /// The file of what verifying takes.
+    fn verifying_path(&self, directory: &Path) -> PathBuf {
+        self.path(directory).with_extension("vk")
     }
 }
 
@@ -183,21 +197,22 @@ impl KeyInfo {
     }
 }
 
-/// Keys of one circuit with the reference string that they were made under.
-pub struct CircuitKeys {
+/// What it takes to verify the proofs of one circuit: its verifying key, and the reference string that it was made
+/// under.
+pub struct CircuitVerifier {
     srs: Arc<Srs>,
-    proving_key: ProvingKey<G1Affine>,
+    verifying_key: VerifyingKey<G1Affine>,
     info: KeyInfo,
 }
 
-impl std::fmt::Debug for CircuitKeys {
+impl std::fmt::Debug for CircuitVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CircuitKeys").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("CircuitVerifier").field("info", &self.info).finish_non_exhaustive()
     }
 }
 
-impl CircuitKeys {
-    /// What the keys are for.
+impl CircuitVerifier {
+    /// What the key is for.
     pub fn info(&self) -> &KeyInfo {
         &self.info
     }
@@ -209,7 +224,41 @@ impl CircuitKeys {
 
     /// The key that verifies.
     pub fn verifying_key(&self) -> &VerifyingKey<G1Affine> {
-        self.proving_key.get_vk()
+        &self.verifying_key
+    }
+}
+
+/// Keys of one circuit with the reference string that they were made under.
+pub struct CircuitKeys {
+    verifier: Arc<CircuitVerifier>,
+    proving_key: ProvingKey<G1Affine>,
+}
+
+impl std::fmt::Debug for CircuitKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CircuitKeys").field("info", self.info()).finish_non_exhaustive()
+    }
+}
+
+impl CircuitKeys {
+    /// What the keys are for.
+    pub fn info(&self) -> &KeyInfo {
+        self.verifier.info()
+    }
+
+    /// The reference string.
+    pub fn srs(&self) -> &Srs {
+        self.verifier.srs()
+    }
+
+    /// The key that verifies.
+    pub fn verifying_key(&self) -> &VerifyingKey<G1Affine> {
+        self.verifier.verifying_key()
+    }
+
+    /// The part of the keys that verifying takes.
+    pub fn verifier(&self) -> &Arc<CircuitVerifier> {
+        &self.verifier
     }
 
     pub(crate) fn proving_key(&self) -> &ProvingKey<G1Affine> {
@@ -298,6 +347,31 @@ impl KeyStore {
         Ok(keys)
     }
 
+    /// What verifies leaf proofs of a class, without the proving key. Keys are made where there are none.
+    ///
+    /// # Errors
+    /// As for [`Self::circuit`].
+    pub fn leaf_verifier(&self, class: SizeClass) -> Result<Arc<CircuitVerifier>, KeyError> {
+        self.circuit_verifier(&KeyName::leaf(class), &LeafCircuit::keygen(class))
+    }
+
+    /// What verifies aggregate proofs of `leaves` leaf proofs of a class, without the proving keys. Keys are made where
+    /// there are none.
+    ///
+    /// # Errors
+    /// As for [`AggregationKeys::load_or_create`].
+    pub fn aggregation_verifier(
+        &self,
+        class: SizeClass,
+        leaves: usize,
+    ) -> Result<AggregationVerifier, KeyError> {
+        let leaf = self.leaf_verifier(class)?;
+        match AggregationVerifier::load(self, &leaf, leaves)? {
+            Some(verifier) => Ok(verifier),
+            None => Ok(self.aggregation(class, leaves)?.verifier().clone()),
+        }
+    }
+
     /// A proof of an empty chunk, stored beside the keys.
     fn padding(&self, keys: &LeafKeys) -> Result<LeafProof, KeyError> {
         let class = keys.class();
@@ -320,16 +394,37 @@ impl KeyStore {
     /// # Errors
     /// When stored keys can't be trusted or are for another circuit or reference string, or none can be
     /// made or stored.
-    pub fn circuit<C: Circuit<Fr>>(&self, name: &KeyName, circuit: &C) -> Result<Arc<CircuitKeys>, KeyError> {
-        check_environment()?;
-        let fingerprint = fingerprint::of_circuit(circuit)
-            .map_err(|source| KeyError::Circuit { circuit: name.circuit.clone(), source })?;
-        let stored = self.load::<C, ()>(name, fingerprint, |()| circuit.params())?;
+    pub fn circuit<C: Circuit<Fr>>(&self, name: &KeyName, circuit: &C) -> Result<Arc<CircuitKeys>, KeyError>
+    where
+        C::Params: Clone,
+    {
+        let fingerprint = fingerprint_of(name, circuit)?;
+        let stored = self.load::<C, ()>(name, fingerprint, |()| Ok(circuit.params()))?;
         let (keys, ()) = match stored {
             Some(stored) => stored,
             None => self.create(name, fingerprint, circuit, || Ok(()))?,
         };
         Ok(Arc::new(keys))
+    }
+
+    /// What verifies the proofs of `circuit`: read, or else the part of [`Self::circuit`] that does.
+    ///
+    /// # Errors
+    /// As for [`Self::circuit`].
+    pub fn circuit_verifier<C: Circuit<Fr>>(
+        &self,
+        name: &KeyName,
+        circuit: &C,
+    ) -> Result<Arc<CircuitVerifier>, KeyError>
+    where
+        C::Params: Clone,
+    {
+        let fingerprint = fingerprint_of(name, circuit)?;
+        let stored = self.load_verifier::<C, ()>(name, fingerprint, |()| Ok(circuit.params()))?;
+        match stored {
+            Some(verifier) => Ok(verifier),
+            None => Ok(Arc::clone(self.circuit(name, circuit)?.verifier())),
+        }
     }
 
     /// Makes and stores keys. `layout` is called when the circuit has been laid out.
@@ -340,53 +435,114 @@ impl KeyStore {
         circuit: &C,
         layout: impl FnOnce() -> Result<L, KeyError>,
     ) -> Result<(CircuitKeys, L), KeyError> {
+        check_environment()?;
         let srs = self.srs(name.k)?;
         let proving_key = keygen_pk2(srs.params(), circuit, false)
             .map_err(|source| KeyError::Circuit { circuit: name.circuit.clone(), source })?;
-        let info = KeyInfo::new(name, &srs, proving_key.get_vk());
+        let verifying_key = proving_key.get_vk().clone();
+        let info = KeyInfo::new(name, &srs, &verifying_key);
         let description = Description { fingerprint, info: info.clone(), layout: layout()? };
-        store(&name.path(&self.directory), &description, &proving_key)?;
-        Ok((CircuitKeys { srs, proving_key, info }, description.layout))
+        file::store(&name.path(&self.directory), &description, &proving_key)?;
+        file::store_verifying(&name.verifying_path(&self.directory), &description, &verifying_key)?;
+        let verifier = Arc::new(CircuitVerifier { srs, verifying_key, info });
+        Ok((CircuitKeys { verifier, proving_key }, description.layout))
     }
 
-    /// Reads keys, when there are any. `params` gives the circuit's parameters, from its layout.
-    pub(crate) fn load<C: Circuit<Fr>, L: DeserializeOwned>(
+    /// Reads keys, when there are any. `params` gives the circuit's parameters, from its layout, or says what is wrong
+    /// with it. Where the file of the verifying key is gone, it is written again.
+    pub(crate) fn load<C: Circuit<Fr>, L: Serialize + DeserializeOwned>(
         &self,
         name: &KeyName,
         fingerprint: [u8; 32],
-        params: impl FnOnce(&L) -> C::Params,
-    ) -> Result<Option<(CircuitKeys, L)>, KeyError> {
+        params: impl FnOnce(&L) -> Result<C::Params, String>,
+    ) -> Result<Option<(CircuitKeys, L)>, KeyError>
+    where
+        C::Params: Clone,
+    {
         let path = name.path(&self.directory);
         let Some(sealed) = sealed::read(&path, MAGIC)? else { return Ok(None) };
         let malformed = |reason: String| KeyError::Malformed { path: path.clone(), reason };
         let mut reader = Reader(sealed.body());
+        let (verifier, layout) = self.head::<C, L>(&path, &mut reader, name, fingerprint, params)?;
 
-        let Description::<L> { fingerprint: actual, info, layout } =
-            serde_json::from_slice(reader.section().map_err(malformed)?)
-                .map_err(|error| malformed(format!("description: {error}")))?;
-        let mismatch = |what, expected: String, actual: String| {
-            let path = path.clone();
-            if expected == actual { Ok(()) } else { Err(KeyError::Mismatch { path, what, expected, actual }) }
-        };
-        mismatch("version of the circuit", hex::encode(fingerprint), hex::encode(actual))?;
-        let srs = self.srs(name.k)?;
-        mismatch("reference string", hex::encode(srs.digest()), hex::encode(info.srs_digest))?;
-
-        let mut vk = reader.section().map_err(malformed)?;
-        let vk = VerifyingKey::read::<_, C>(&mut vk, SerdeFormat::RawBytesUnchecked, params(&layout))?;
-        let expected = KeyInfo::new(name, &srs, &vk);
-        mismatch("key", hex::encode(expected.digest), hex::encode(info.digest))?;
-        mismatch("purpose", format!("{expected:?}"), format!("{info:?}"))?;
-
-        let fixed = reader.columns(vk.get_domain()).map_err(malformed)?;
-        let sigma = reader.columns(vk.get_domain()).map_err(malformed)?;
+        let domain = verifier.verifying_key.get_domain();
+        let fixed = reader.columns(domain).map_err(malformed)?;
+        let sigma = reader.columns(domain).map_err(malformed)?;
+        reader.finish().map_err(malformed)?;
+        let vk = &verifier.verifying_key;
         let expected = (vk.fixed_commitments().len(), vk.permutation().commitments().len());
         if expected != (fixed.len(), sigma.len()) {
             return Err(malformed("the number of columns isn't the circuit's".into()));
         }
-        let proving_key = assemble(vk, fixed, sigma);
-        Ok(Some((CircuitKeys { srs, proving_key, info }, layout)))
+        let proving_key = file::assemble(vk.clone(), fixed, sigma);
+
+        let description = Description { fingerprint, info: verifier.info.clone(), layout };
+        let verifying_path = name.verifying_path(&self.directory);
+        if !verifying_path.is_file() {
+            file::store_verifying(&verifying_path, &description, vk)?;
+        }
+        Ok(Some((CircuitKeys { verifier: Arc::new(verifier), proving_key }, description.layout)))
     }
+
+    /// Reads what verifying takes, when it is there; `params` as for [`Self::load`].
+    pub(crate) fn load_verifier<C: Circuit<Fr>, L: DeserializeOwned>(
+        &self,
+        name: &KeyName,
+        fingerprint: [u8; 32],
+        params: impl FnOnce(&L) -> Result<C::Params, String>,
+    ) -> Result<Option<Arc<CircuitVerifier>>, KeyError>
+    where
+        C::Params: Clone,
+    {
+        let path = name.verifying_path(&self.directory);
+        let Some(sealed) = sealed::read(&path, VERIFYING_MAGIC)? else { return Ok(None) };
+        let mut reader = Reader(sealed.body());
+        let (verifier, _) = self.head::<C, L>(&path, &mut reader, name, fingerprint, params)?;
+        reader.finish().map_err(|reason| KeyError::Malformed { path, reason })?;
+        Ok(Some(Arc::new(verifier)))
+    }
+
+    /// Reads and checks what files of both kinds start with: the description and the verifying key.
+    fn head<C: Circuit<Fr>, L: DeserializeOwned>(
+        &self,
+        path: &Path,
+        reader: &mut Reader<'_>,
+        name: &KeyName,
+        fingerprint: [u8; 32],
+        params: impl FnOnce(&L) -> Result<C::Params, String>,
+    ) -> Result<(CircuitVerifier, L), KeyError>
+    where
+        C::Params: Clone,
+    {
+        check_environment()?;
+        let malformed = |reason: String| KeyError::Malformed { path: path.to_path_buf(), reason };
+        let Description::<L> { fingerprint: actual, info, layout } =
+            serde_json::from_slice(reader.section().map_err(malformed)?)
+                .map_err(|error| malformed(format!("description: {error}")))?;
+        let mismatch = |what, expected: String, actual: String| {
+            let path = path.to_path_buf();
+            if expected == actual { Ok(()) } else { Err(KeyError::Mismatch { path, what, expected, actual }) }
+        };
+        mismatch("version of the circuit", hex::encode(fingerprint), hex::encode(actual))?;
+        mismatch("size", format!("k = {}", name.k), format!("k = {}", info.k))?;
+        let srs = self.srs(name.k)?;
+        mismatch("reference string", hex::encode(srs.digest()), hex::encode(info.srs_digest))?;
+
+        let vk = reader.section().map_err(malformed)?;
+        let params = params(&layout).map_err(malformed)?;
+        let verifying_key = file::verifying_key::<C>(vk, name.k, params).map_err(malformed)?;
+        let expected = KeyInfo::new(name, &srs, &verifying_key);
+        mismatch("key", hex::encode(expected.digest), hex::encode(info.digest))?;
+        mismatch("purpose", format!("{expected:?}"), format!("{info:?}"))?;
+        Ok((CircuitVerifier { srs, verifying_key, info }, layout))
+    }
+}
+
+/// Digest of all that the keys of `circuit` depend on.
+fn fingerprint_of<C: Circuit<Fr>>(name: &KeyName, circuit: &C) -> Result<[u8; 32], KeyError> {
+    check_environment()?;
+    fingerprint::of_circuit(circuit)
+        .map_err(|source| KeyError::Circuit { circuit: name.circuit.clone(), source })
 }
 
 /// The file of a class's proof of an empty chunk.
@@ -400,143 +556,6 @@ pub(crate) fn check_environment() -> Result<(), KeyError> {
         None => Ok(()),
         Some(value) => Err(KeyError::MaxDegreeSet { value: value.to_string_lossy().into_owned() }),
     }
-}
-
-/// The part of a key file that isn't bulk.
-#[derive(Serialize, Deserialize)]
-struct Description<L> {
-    #[serde(with = "hex_digest")]
-    fingerprint: [u8; 32],
-    info: KeyInfo,
-    layout: L,
-}
-
-/// A key file holds the description, the verifying key, and the fixed and permutation columns by their
-/// values; what follows from these is computed on reading, which is faster than reading it.
-fn store<L: Serialize>(
-    path: &Path,
-    description: &Description<L>,
-    pk: &ProvingKey<G1Affine>,
-) -> Result<(), KeyError> {
-    let description = serde_json::to_vec(description).map_err(io::Error::from)?;
-    let vk = pk.get_vk().to_bytes(SerdeFormat::RawBytesUnchecked);
-    let mut small = Vec::new();
-    for section in [&description, &vk] {
-        small.extend((section.len() as u64).to_le_bytes());
-        small.extend(section);
-    }
-    let fixed = encode_columns(pk.fixed_values());
-    let sigma = encode_columns(pk.permutation().permutations());
-    sealed::write(path, MAGIC, &[&small, &fixed, &sigma])?;
-    Ok(())
-}
-
-/// Values are all 0 or 1, eight to a byte.
-const COLUMN_BITS: u8 = 0;
-/// Values are in the library's internal form.
-const COLUMN_RAW: u8 = 1;
-
-fn encode_columns(columns: &[Polynomial<Fr, LagrangeCoeff>]) -> Vec<u8> {
-    let encoded = columns
-        .par_iter()
-        .map(|column| {
-            if column.iter().all(|value| *value == Fr::ZERO || *value == Fr::ONE) {
-                let bits = column.chunks(8).map(|values| {
-                    values.iter().rev().fold(0, |byte, value| byte << 1 | u8::from(*value == Fr::ONE))
-                });
-                std::iter::once(COLUMN_BITS).chain(bits).collect::<Vec<u8>>()
-            } else {
-                let mut bytes = Vec::with_capacity(1 + column.len() * FIELD_BYTES);
-                bytes.push(COLUMN_RAW);
-                bytes.extend(column.iter().flat_map(SerdeObject::to_raw_bytes));
-                bytes
-            }
-        })
-        .collect::<Vec<_>>();
-    let mut bytes = (columns.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(encoded.into_iter().flatten());
-    bytes
-}
-
-/// Reads the body of a key file from front to back.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Result<&'a [u8], String> {
-        let (first, rest) = self.0.split_at_checked(bytes).ok_or("the body ends early")?;
-        self.0 = rest;
-        Ok(first)
-    }
-
-    fn length(&mut self) -> Result<usize, String> {
-        let bytes = self.take(8)?.try_into().map_err(|_| "the body ends early")?;
-        usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| "a length is out of range".into())
-    }
-
-    fn section(&mut self) -> Result<&'a [u8], String> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    fn columns(
-        &mut self,
-        domain: &EvaluationDomain<Fr>,
-    ) -> Result<Vec<Polynomial<Fr, LagrangeCoeff>>, String> {
-        let n = 1usize << domain.k();
-        let count = self.length()?;
-        let mut columns = Vec::new();
-        for _ in 0..count {
-            let values = match self.take(1)? {
-                [COLUMN_BITS] => {
-                    let bytes = self.take(n.div_ceil(8))?;
-                    let bit = |byte: u8, i: usize| if byte >> i & 1 == 1 { Fr::ONE } else { Fr::ZERO };
-                    bytes.iter().flat_map(|byte| (0..8).map(move |i| bit(*byte, i))).take(n).collect()
-                }
-                [COLUMN_RAW] => self
-                    .take(n * FIELD_BYTES)?
-                    .par_chunks_exact(FIELD_BYTES)
-                    .map(Fr::from_raw_bytes_unchecked)
-                    .collect(),
-                other => return Err(format!("unknown column encoding {other:?}")),
-            };
-            columns.push(domain.lagrange_from_vec(values));
-        }
-        Ok(columns)
-    }
-}
-
-/// Puts a proving key together from the values of its columns.
-fn assemble(
-    vk: VerifyingKey<G1Affine>,
-    fixed: Vec<Polynomial<Fr, LagrangeCoeff>>,
-    sigma: Vec<Polynomial<Fr, LagrangeCoeff>>,
-) -> ProvingKey<G1Affine> {
-    let domain = vk.get_domain();
-    let coefficients = |columns: &[Polynomial<Fr, LagrangeCoeff>]| -> Vec<Polynomial<Fr, Coeff>> {
-        columns.iter().map(|column| domain.lagrange_to_coeff(column.clone())).collect()
-    };
-    let fixed_polys = coefficients(&fixed);
-    let sigma_polys = coefficients(&sigma);
-
-    // The first row; the first unusable row; all usable rows.
-    let first_unusable = (1usize << domain.k()).saturating_sub(vk.cs().blinding_factors() + 1);
-    let indicator = |is_set: &(dyn Fn(usize) -> bool + Sync)| {
-        let mut values = domain.empty_lagrange();
-        parallelize(&mut values, |values, start| {
-            for (i, value) in values.iter_mut().enumerate() {
-                if is_set(start + i) {
-                    *value = Fr::ONE;
-                }
-            }
-        });
-        domain.lagrange_to_coeff(values)
-    };
-    let l0 = indicator(&|row| row == 0);
-    let l_last = indicator(&|row| row == first_unusable);
-    let l_active_row = indicator(&|row| row < first_unusable);
-
-    let permutation = permutation::ProvingKey::from_parts(sigma, sigma_polys);
-    ProvingKey::from_parts(vk, l0, l_last, l_active_row, fixed, fixed_polys, permutation)
 }
 
 /// Digests in JSON: hexadecimal without a prefix.

@@ -15,7 +15,8 @@ use ark_ff::PrimeField as _;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField as _};
 
 pub use keys::{
-    CircuitKeys, Content, KeyError, KeyInfo, KeyName, KeyStore, StoredFile, needed_files, stored_files,
+    CircuitKeys, CircuitVerifier, Content, KeyError, KeyInfo, KeyName, KeyStore, StoredFile, needed_files,
+    needed_to_verify, stored_files,
 };
 pub use prove::{LeafProof, ProveError, VerifyError};
 pub use sealed::SealedFileError;

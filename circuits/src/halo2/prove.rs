@@ -1,12 +1,12 @@
 //! Making and checking proofs.
 
-use std::mem;
+use std::{io, mem};
 
 use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine},
         ff::PrimeField,
-        group::GroupEncoding,
+        group::{GroupEncoding, prime::PrimeCurveAffine},
     },
     plonk::{self, Circuit, create_proof, verify_proof},
     poly::kzg::{
@@ -14,21 +14,24 @@ use halo2_proofs::{
         multiopen::{ProverSHPLONK, VerifierSHPLONK},
         strategy::SingleStrategy,
     },
-    transcript::{EncodedChallenge, TranscriptRead, TranscriptWriterBuffer},
+    transcript::{EncodedChallenge, Transcript, TranscriptRead, TranscriptWriterBuffer},
 };
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
     loader::native::NativeLoader,
-    system::halo2::transcript::{self, halo2::TranscriptObject},
+    system::halo2::transcript::{self, evm::ChallengeEvm, halo2::TranscriptObject},
 };
 
 use super::{
-    keys::{CircuitKeys, KeyError, check_environment},
+    keys::{CircuitKeys, CircuitVerifier, KeyError, check_environment},
     to_circuit,
 };
 use crate::public_inputs::LeafPublicInputs;
 
+/// Bytes of a coordinate of a point, and of a scalar.
+pub(crate) const COORDINATE_BYTES: usize = 32;
+const SCALAR_BYTES: usize = 32;
 /// Width of the Poseidon permutation in the transcript of leaf proofs.
 const TRANSCRIPT_WIDTH: usize = 3;
 const TRANSCRIPT_RATE: usize = TRANSCRIPT_WIDTH - 1;
@@ -114,6 +117,12 @@ pub enum VerifyError {
         /// Position of the byte, from 0.
         position: usize,
     },
+    /// A point is at infinity, which neither the contract nor the aggregation circuit takes.
+    #[error("the point at byte {position} of the proof is at infinity")]
+    PointAtInfinity {
+        /// Position of the point's first byte, from 0.
+        position: usize,
+    },
     /// The proof has another number of batches than the key has places.
     #[error("{actual} batches where 1 to {max} are possible")]
     BatchCount {
@@ -166,23 +175,120 @@ pub fn create_leaf_proof<C: Circuit<Fr>>(
 /// Verifies a proof made by [`create_leaf_proof`] under the same keys.
 ///
 /// # Errors
-/// When the proof isn't valid, not exactly as long as it should be, or not in canonical form.
+/// As for [`CircuitVerifier::verify_leaf_proof`].
 pub fn verify_leaf_proof(keys: &CircuitKeys, proof: &LeafProof) -> Result<(), VerifyError> {
-    let instances = proof.public_inputs.to_array().map(to_circuit);
-    let mut bytes = proof.proof.as_slice();
-    let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
-    verify(keys, &instances, &mut transcript)?;
-    let read = mem::take(&mut transcript.loaded_stream);
-    check_consumed(bytes)?;
+    keys.verifier().verify_leaf_proof(proof)
+}
 
-    // A compressed point of the curve is read with the flag of infinity set, too.
-    let canonical = read.iter().flat_map(|object| match object {
-        TranscriptObject::Scalar(scalar) => scalar.to_repr().as_ref().to_vec(),
-        TranscriptObject::EcPoint(point) => point.to_bytes().as_ref().to_vec(),
-    });
-    match canonical.zip(&proof.proof).position(|(expected, actual)| expected != *actual) {
-        None => Ok(()),
-        Some(position) => Err(VerifyError::NotCanonical { position }),
+impl CircuitVerifier {
+    /// Verifies a proof made by [`create_leaf_proof`], so that the aggregation circuit verifies it too.
+    ///
+    /// # Errors
+    /// When the proof isn't valid, not exactly as long as it should be, not in canonical form, or has a point at
+    /// infinity.
+    pub fn verify_leaf_proof(&self, proof: &LeafProof) -> Result<(), VerifyError> {
+        let instances = proof.public_inputs.to_array().map(to_circuit);
+        let mut bytes = proof.proof.as_slice();
+        let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
+        self.verify(&instances, &mut transcript)?;
+        let read = mem::take(&mut transcript.loaded_stream);
+        check_consumed(bytes)?;
+
+        let mut canonical = Vec::with_capacity(proof.proof.len());
+        for object in &read {
+            match object {
+                TranscriptObject::Scalar(scalar) => canonical.extend_from_slice(scalar.to_repr().as_ref()),
+                TranscriptObject::EcPoint(point) if bool::from(point.is_identity()) => {
+                    return Err(VerifyError::PointAtInfinity { position: canonical.len() });
+                }
+                TranscriptObject::EcPoint(point) => canonical.extend_from_slice(point.to_bytes().as_ref()),
+            }
+        }
+        // A compressed point of the curve is read with the flag of infinity set, too.
+        match canonical.iter().zip(&proof.proof).position(|(expected, actual)| expected != actual) {
+            None => Ok(()),
+            Some(position) => Err(VerifyError::NotCanonical { position }),
+        }
+    }
+
+    /// Verifies a proof for the Keccak transcript, up to what its public inputs leave to check.
+    ///
+    /// # Errors
+    /// When the proof isn't valid, not exactly as long as it should be, or has a point at infinity.
+    pub(crate) fn verify_keccak_proof(&self, instances: &[Fr], proof: &[u8]) -> Result<(), VerifyError> {
+        let mut bytes = proof;
+        let mut transcript = FinitePoints::new(KeccakTranscript::new(&mut bytes));
+        let verdict = self.verify(instances, &mut transcript);
+        if let Some(position) = transcript.at_infinity {
+            return Err(VerifyError::PointAtInfinity { position });
+        }
+        verdict?;
+        check_consumed(bytes)
+    }
+
+    /// Verifies the proof that `transcript` reads.
+    fn verify<E, T>(&self, instances: &[Fr], transcript: &mut T) -> Result<(), VerifyError>
+    where
+        E: EncodedChallenge<G1Affine>,
+        T: TranscriptRead<G1Affine, E>,
+    {
+        check_environment().map_err(|error| VerifyError::Key(Box::new(error)))?;
+        let params = self.srs().params();
+        verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
+            params,
+            self.verifying_key(),
+            SingleStrategy::new(params),
+            &[&[instances]],
+            transcript,
+        )?;
+        Ok(())
+    }
+}
+
+/// A transcript that ends at the first point at infinity, as the contract does: the library reads one like any other.
+struct FinitePoints<S> {
+    transcript: KeccakTranscript<S>,
+    /// Bytes read so far.
+    position: usize,
+    /// Where the point at infinity is.
+    at_infinity: Option<usize>,
+}
+
+impl<S> FinitePoints<S> {
+    fn new(transcript: KeccakTranscript<S>) -> Self {
+        Self { transcript, position: 0, at_infinity: None }
+    }
+}
+
+impl<S> Transcript<G1Affine, ChallengeEvm<G1Affine>> for FinitePoints<S> {
+    fn squeeze_challenge(&mut self) -> ChallengeEvm<G1Affine> {
+        Transcript::squeeze_challenge(&mut self.transcript)
+    }
+
+    fn common_point(&mut self, point: G1Affine) -> io::Result<()> {
+        self.transcript.common_point(point)
+    }
+
+    fn common_scalar(&mut self, scalar: Fr) -> io::Result<()> {
+        Transcript::common_scalar(&mut self.transcript, scalar)
+    }
+}
+
+impl<S: io::Read> TranscriptRead<G1Affine, ChallengeEvm<G1Affine>> for FinitePoints<S> {
+    fn read_point(&mut self) -> io::Result<G1Affine> {
+        let point = self.transcript.read_point()?;
+        if bool::from(point.is_identity()) {
+            self.at_infinity = Some(self.position);
+            return Err(io::Error::other("a point at infinity"));
+        }
+        self.position += 2 * COORDINATE_BYTES;
+        Ok(point)
+    }
+
+    fn read_scalar(&mut self) -> io::Result<Fr> {
+        let scalar = TranscriptRead::read_scalar(&mut self.transcript)?;
+        self.position += SCALAR_BYTES;
+        Ok(scalar)
     }
 }
 
@@ -205,30 +311,8 @@ where
     Ok(transcript.finalize())
 }
 
-/// Verifies the proof that `transcript` reads.
-pub(crate) fn verify<E, T>(
-    keys: &CircuitKeys,
-    instances: &[Fr],
-    transcript: &mut T,
-) -> Result<(), VerifyError>
-where
-    E: EncodedChallenge<G1Affine>,
-    T: TranscriptRead<G1Affine, E>,
-{
-    check_environment().map_err(|error| VerifyError::Key(Box::new(error)))?;
-    let params = keys.srs().params();
-    verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
-        params,
-        keys.verifying_key(),
-        SingleStrategy::new(params),
-        &[&[instances]],
-        transcript,
-    )?;
-    Ok(())
-}
-
 /// Refuses bytes that a transcript has left.
-pub(crate) fn check_consumed(rest: &[u8]) -> Result<(), VerifyError> {
+fn check_consumed(rest: &[u8]) -> Result<(), VerifyError> {
     if rest.is_empty() { Ok(()) } else { Err(VerifyError::TrailingBytes(rest.len())) }
 }
 
@@ -244,5 +328,183 @@ pub(crate) mod hex_bytes {
         let text = String::deserialize(deserializer)?;
         let digits = text.strip_prefix("0x").ok_or_else(|| D::Error::custom("expected the prefix 0x"))?;
         hex::decode(digits).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use halo2_proofs::{
+        arithmetic::Field,
+        circuit::{Layouter, SimpleFloorPlanner, Value},
+        plonk::{Advice, Assigned, Column, ConstraintSystem, Error, Fixed, Instance},
+        poly::Rotation,
+    };
+    use rand::{CryptoRng, RngCore};
+
+    use super::*;
+    use crate::{
+        halo2::{KeyName, KeyStore},
+        public_inputs::LEAF_PUBLIC_INPUTS,
+        rollup::{
+            self,
+            evaluation::{Evaluations, Points},
+        },
+    };
+
+    /// A column of zeros, of which the first ones are public: without blinding its commitment is at infinity.
+    #[derive(Clone)]
+    struct Zeros;
+
+    impl Circuit<Fr> for Zeros {
+        type Config = (Column<Advice>, Column<Fixed>, Column<Instance>);
+        type FloorPlanner = SimpleFloorPlanner;
+        type Params = ();
+
+        fn without_witnesses(&self) -> Self {
+            self.clone()
+        }
+
+        fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
+            let config = (meta.advice_column(), meta.fixed_column(), meta.instance_column());
+            let (advice, q_zero, instance) = config;
+            meta.enable_equality(advice);
+            meta.enable_equality(instance);
+            meta.create_gate("zero", |meta| {
+                let q_zero = meta.query_fixed(q_zero, Rotation::cur());
+                [q_zero * meta.query_advice(advice, Rotation::cur())]
+            });
+            config
+        }
+
+        fn synthesize(
+            &self,
+            (advice, q_zero, instance): Self::Config,
+            mut layouter: impl Layouter<Fr>,
+        ) -> Result<(), Error> {
+            let cells = layouter.assign_region(
+                || "zeros",
+                |mut region| {
+                    let cells = (0..LEAF_PUBLIC_INPUTS).map(|row| {
+                        region.assign_fixed(q_zero, row, Assigned::Trivial(Fr::ONE));
+                        region.assign_advice(advice, row, Value::known(Assigned::Trivial(Fr::ZERO))).cell()
+                    });
+                    Ok(cells.collect::<Vec<_>>())
+                },
+            )?;
+            for (row, cell) in cells.into_iter().enumerate() {
+                layouter.constrain_instance(cell, instance, row);
+            }
+            Ok(())
+        }
+    }
+
+    /// Blinds with zeros.
+    #[derive(Clone, Copy)]
+    struct NoBlinding;
+
+    impl RngCore for NoBlinding {
+        fn next_u32(&mut self) -> u32 {
+            0
+        }
+
+        fn next_u64(&mut self) -> u64 {
+            0
+        }
+
+        fn fill_bytes(&mut self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand::Error> {
+            bytes.fill(0);
+            Ok(())
+        }
+    }
+
+    impl CryptoRng for NoBlinding {}
+
+    const INSTANCES: [Fr; LEAF_PUBLIC_INPUTS] = [Fr::ZERO; LEAF_PUBLIC_INPUTS];
+
+    fn keys(directory: &std::path::Path) -> std::sync::Arc<CircuitKeys> {
+        let name = KeyName { circuit: "zeros".into(), class: "test".into(), k: 5 };
+        KeyStore::open(directory).unwrap().circuit(&name, &Zeros).unwrap()
+    }
+
+    fn unblinded<E: EncodedChallenge<G1Affine>, T: TranscriptWriterBuffer<Vec<u8>, G1Affine, E>>(
+        keys: &CircuitKeys,
+    ) -> Vec<u8> {
+        let mut transcript = T::init(Vec::new());
+        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+            keys.srs().params(),
+            keys.proving_key(),
+            &[Zeros],
+            &[&[&INSTANCES]],
+            NoBlinding,
+            &mut transcript,
+        )
+        .unwrap();
+        transcript.finalize()
+    }
+
+    fn statement() -> LeafPublicInputs {
+        let zero = rollup::Fr::from(0);
+        LeafPublicInputs {
+            domain: zero,
+            batch: zero,
+            state_in: zero,
+            state_out: zero,
+            commit_in: zero,
+            commit_out: zero,
+            points: Points::default(),
+            evaluations_in: Evaluations::default(),
+            evaluations_out: Evaluations::default(),
+        }
+    }
+
+    #[test]
+    fn leaf_proofs_with_points_at_infinity_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = keys(directory.path());
+        create_leaf_proof(&keys, Zeros, statement()).unwrap();
+
+        let proof = unblinded::<_, PoseidonTranscript<NativeLoader, Vec<u8>>>(&keys);
+        let mut bytes = proof.as_slice();
+        let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
+        keys.verifier().verify(&INSTANCES, &mut transcript).expect("the library takes it");
+        let proof = LeafProof { public_inputs: statement(), proof };
+        let error = verify_leaf_proof(&keys, &proof).unwrap_err();
+        assert!(matches!(error, VerifyError::PointAtInfinity { position: 0 }), "{error}");
+    }
+
+    #[test]
+    fn keccak_proofs_are_taken_as_the_contract_takes_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = keys(directory.path());
+        let verify = |proof: &[u8]| keys.verifier().verify_keccak_proof(&INSTANCES, proof);
+        let proof = create::<_, _, KeccakTranscript<Vec<u8>>>(&keys, Zeros, &INSTANCES).unwrap();
+        verify(&proof).unwrap();
+        let longer = [proof.as_slice(), &[0]].concat();
+        assert!(matches!(verify(&longer), Err(VerifyError::TrailingBytes(1))));
+        assert!(matches!(verify(&proof[..proof.len() - 1]), Err(VerifyError::Invalid(_))));
+
+        let crafted = unblinded::<_, KeccakTranscript<Vec<u8>>>(&keys);
+        let mut bytes = crafted.as_slice();
+        let mut transcript = KeccakTranscript::new(&mut bytes);
+        keys.verifier().verify(&INSTANCES, &mut transcript).expect("the library takes it");
+        assert!(matches!(verify(&crafted), Err(VerifyError::PointAtInfinity { position: 0 })));
+        // Wherever the point is: word by word, zeros are a point at infinity, or break the proof.
+        let mut found = Vec::new();
+        for position in (0..proof.len() - 2 * COORDINATE_BYTES).step_by(COORDINATE_BYTES) {
+            let mut changed = proof.clone();
+            changed[position..position + 2 * COORDINATE_BYTES].fill(0);
+            match verify(&changed).unwrap_err() {
+                VerifyError::PointAtInfinity { position: at } => {
+                    assert_eq!(at, position);
+                    found.push(at);
+                }
+                error => assert!(matches!(error, VerifyError::Invalid(_)), "{error}"),
+            }
+        }
+        assert!(found.len() > 3, "{found:?}");
     }
 }

@@ -175,7 +175,7 @@ async fn measure(
     let mut workload = Workload::new(USERS)?;
     let mut state = workload.state().clone();
     let chain = EmbeddedL1::new();
-    let verifier = l1::verifier(&engine.keys().aggregation).map_err(Failure::work)?;
+    let verifier = l1::verifier(engine.keys().aggregation.verifier()).map_err(Failure::work)?;
     let deployed = chain.deploy(&verifier, state.commitment()).await.map_err(Failure::work)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let timestamp = u32::try_from(now).or_work("clock")?;

@@ -88,9 +88,9 @@ impl Export {
     async fn run(self) -> Outcome {
         let config = self.settings.load()?;
         let progress = Progress::new(self.json);
-        let engine = preflight::engine(&config, &progress).await?;
-        let info = engine.keys().aggregation.info();
-        let verifier = l1::verifier(&engine.keys().aggregation).or_work("verifier contract")?;
+        let aggregates = preflight::verifier(&config, &progress).await?;
+        let info = aggregates.info();
+        let verifier = l1::verifier(&aggregates).or_work("verifier contract")?;
         let init_code = verifying_key_init_code(&verifier.verifying_key).or_work("verifying key")?;
         let compiled_verifier = verifier.solidity == VERIFIER_SOURCE;
 
@@ -206,10 +206,10 @@ impl Deploy {
         let chain = connect(&self.l1, self.l1_key_file.as_deref()).await?;
         let chain_id = chain.chain_id().await.or_work("--l1")?;
         let progress = Progress::new(self.json);
-        let engine = preflight::engine(&config, &progress).await?;
-        let srs_source = engine.keys().aggregation.info().srs_source;
-        refuse_insecure_chain(engine.is_insecure(), chain_id)?;
-        let verifier = l1::verifier(&engine.keys().aggregation).or_work("verifier contract")?;
+        let aggregates = preflight::verifier(&config, &progress).await?;
+        let srs_source = aggregates.info().srs_source;
+        refuse_insecure_chain(srs_source == SrsSource::Development, chain_id)?;
+        let verifier = l1::verifier(&aggregates).or_work("verifier contract")?;
         let work = progress.work("contracts");
         work.update(None, &format!("deploying to {}", chain.name()));
         let genesis_state = genesis.commitment();

@@ -93,7 +93,7 @@ fn key_files(config: &Config) -> Option<Check> {
     let errors: Vec<_> =
         files.iter().filter_map(|file| Some(file.content.as_ref().err()?.to_string())).collect();
     let development = files.iter().any(|file| match &file.content {
-        Ok(Content::Keys(info)) => info.srs_source == SrsSource::Development,
+        Ok(Content::Keys(info) | Content::VerifyingKey(info)) => info.srs_source == SrsSource::Development,
         Ok(Content::Srs { source, .. }) => *source == SrsSource::Development,
         _ => false,
     });
@@ -215,7 +215,8 @@ fn verifying_key(config: &Config, position: &Position) -> Check {
 fn own_verifying_key(config: &Config) -> Result<(alloy::primitives::B256, SrsSource), String> {
     let class = size_class(&config.size_class).map_err(|error| error.to_string())?;
     let store = KeyStore::open(&config.keys_dir).map_err(|error| error.to_string())?;
-    let keys = store.aggregation(class, config.aggregation_leaves).map_err(|error| error.to_string())?;
-    let verifier = l1::verifier(&keys).map_err(|error| error.to_string())?;
-    Ok((l1::verifying_key_hash(&verifier), keys.info().srs_source))
+    let aggregates =
+        store.aggregation_verifier(class, config.aggregation_leaves).map_err(|error| error.to_string())?;
+    let verifier = l1::verifier(&aggregates).map_err(|error| error.to_string())?;
+    Ok((l1::verifying_key_hash(&verifier), aggregates.info().srs_source))
 }

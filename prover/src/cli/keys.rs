@@ -155,6 +155,8 @@ struct FileView {
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<KeyInfo>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    verifying_key: Option<KeyInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     set_up_string: Option<SrsView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -163,9 +165,17 @@ struct FileView {
 impl FileView {
     fn new(stored: &StoredFile) -> Self {
         let file = stored.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut view = Self { file, bytes: stored.bytes, keys: None, set_up_string: None, error: None };
+        let mut view = Self {
+            file,
+            bytes: stored.bytes,
+            keys: None,
+            verifying_key: None,
+            set_up_string: None,
+            error: None,
+        };
         match &stored.content {
             Ok(Content::Keys(info)) => view.keys = Some(info.clone()),
+            Ok(Content::VerifyingKey(info)) => view.verifying_key = Some(info.clone()),
             Ok(Content::Srs { k, source, digest }) => {
                 view.set_up_string = Some(SrsView { k: *k, source: *source, digest: hex::encode(digest) });
             }
@@ -191,7 +201,7 @@ impl Show {
         let files: Vec<FileView> = stored.iter().map(FileView::new).collect();
         let insecure_setup = files.iter().any(|file| {
             let strings = file.set_up_string.as_ref().map(|string| string.source);
-            let keys = file.keys.as_ref().map(|info| info.srs_source);
+            let keys = file.keys.as_ref().or(file.verifying_key.as_ref()).map(|info| info.srs_source);
             strings.or(keys) == Some(SrsSource::Development)
         });
         if self.json {
@@ -216,10 +226,15 @@ fn print_files(directory: &Path, files: &[FileView], insecure_setup: bool) -> Ou
     let rows: Vec<_> = files
         .iter()
         .map(|file| {
-            let content = match (&file.keys, &file.set_up_string, &file.error) {
-                (Some(info), _, _) => format!("{} keys, {}", info.name, info.class),
-                (_, Some(string), _) => format!("{} set-up string {}", string.source, string.digest),
-                (_, _, Some(_)) => "UNUSABLE".to_owned(),
+            let content = match file {
+                FileView { keys: Some(info), .. } => format!("{} keys, {}", info.name, info.class),
+                FileView { verifying_key: Some(info), .. } => {
+                    format!("{} verifying key, {}", info.name, info.class)
+                }
+                FileView { set_up_string: Some(string), .. } => {
+                    format!("{} set-up string {}", string.source, string.digest)
+                }
+                FileView { error: Some(_), .. } => "UNUSABLE".to_owned(),
                 _ => "proof of an empty chunk".to_owned(),
             };
             [file.file.clone(), output::bytes(file.bytes), content]

@@ -152,7 +152,7 @@ async fn deploy(
 ) -> Outcome<Deployed> {
     let work = progress.work("contracts");
     work.update(None, &format!("deploying to {}", l1.name()));
-    let verifier = l1::verifier(&engine.keys().aggregation).or_work("verifier contract")?;
+    let verifier = l1::verifier(engine.keys().aggregation.verifier()).or_work("verifier contract")?;
     let deployed = l1.deploy(&verifier, workload.genesis_state()).await.or_work("contracts")?;
     work.done(&format!("rollup {} on {}", deployed.rollup, l1.name()));
     Ok(deployed)

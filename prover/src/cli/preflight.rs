@@ -10,7 +10,11 @@ use std::{
 };
 
 use serde::Serialize;
-use tenon_circuits::{halo2::needed_files, rollup::field};
+use tenon_circuits::{
+    aggregation::AggregationVerifier,
+    halo2::{KeyStore, SrsSource, needed_files},
+    rollup::field,
+};
 use tenon_prover::{
     Config,
     circuit_engine::{AGGREGATE_MEMORY_BYTES, CircuitEngine, size_class},
@@ -356,6 +360,22 @@ pub async fn engine(config: &Config, progress: &Progress) -> Outcome<Arc<Circuit
         progress.note(output::INSECURE_SETUP);
     }
     Ok(Arc::new(engine))
+}
+
+/// Reads what verifies aggregate proofs, without the gigabytes that proving takes besides. Where there are no keys that
+/// the settings name, they are made, which takes minutes.
+pub async fn verifier(config: &Config, progress: &Progress) -> Outcome<AggregationVerifier> {
+    let class = size_class(&config.size_class).or_work("keys")?;
+    let (directory, leaves) = (config.keys_dir.clone(), config.aggregation_leaves);
+    let work = progress.work("keys");
+    work.update(None, &format!("reading or making those in {}", config.keys_dir.display()));
+    let read = move || KeyStore::open(&directory)?.aggregation_verifier(class, leaves);
+    let verifier = tokio::task::spawn_blocking(read).await.or_work("keys")?.or_work("keys")?;
+    work.done(&format!("ready in {}", config.keys_dir.display()));
+    if verifier.info().srs_source == SrsSource::Development {
+        progress.note(output::INSECURE_SETUP);
+    }
+    Ok(verifier)
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use serde::Serialize;
 use tenon_circuits::{
     aggregation::{self, AggregateProof},
     halo2::{
-        KeyError, KeyInfo, KeyStore, LeafProof, SrsSource, VerifyError,
-        leaf::{self, SizeClass},
-        needed_files,
+        KeyError, KeyInfo, KeyStore, LeafProof, SrsSource, VerifyError, leaf::SizeClass, needed_to_verify,
     },
     public_inputs::{BatchPublicInputs, LeafPublicInputs},
     rollup::{Fr, field},
@@ -25,7 +23,7 @@ use super::{
 /// Most bytes of a proof file; an aggregation of 16 leaves has some thousand.
 const MAX_PROOF_FILE_BYTES: u64 = 1 << 20;
 
-/// Files of [`needed_files`] that leaf proofs are checked with: set-up string and keys.
+/// Files of [`needed_to_verify`] that leaf proofs are checked with: set-up string and verifying key.
 const LEAF_FILES: usize = 2;
 
 /// Checks a leaf proof or an aggregate proof with the keys of this machine.
@@ -136,7 +134,7 @@ impl Verify {
 /// Checks a proof with keys that are there already: none are made to check a proof that they can't have made.
 fn check(config: &Config, proof: &Proof) -> Outcome<(Result<(), VerifyError>, KeyInfo)> {
     let class = size_class(&config.size_class).or_request("settings")?;
-    let files = needed_files(&config.keys_dir, class, config.aggregation_leaves);
+    let files = needed_to_verify(&config.keys_dir, class, config.aggregation_leaves);
     let needed = match proof {
         Proof::Leaf(_) => files.get(..LEAF_FILES).unwrap_or(&files),
         Proof::Aggregate(_) => &files,
@@ -159,12 +157,12 @@ fn verdict(
     let store = KeyStore::open(&config.keys_dir)?;
     Ok(match proof {
         Proof::Leaf(proof) => {
-            let keys = store.leaf(class)?;
-            (leaf::verify_leaf(&keys, proof), keys.info().clone())
+            let verifier = store.leaf_verifier(class)?;
+            (verifier.verify_leaf_proof(proof), verifier.info().clone())
         }
         Proof::Aggregate(proof) => {
-            let keys = store.aggregation(class, config.aggregation_leaves)?;
-            (aggregation::verify_aggregate(&keys, proof), keys.info().clone())
+            let verifier = store.aggregation_verifier(class, config.aggregation_leaves)?;
+            (aggregation::verify_aggregate(&verifier, proof), verifier.info().clone())
         }
     })
 }

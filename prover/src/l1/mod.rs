@@ -15,7 +15,7 @@ use alloy::{
 };
 use async_trait::async_trait;
 use tenon_circuits::{
-    aggregation::AggregationKeys,
+    aggregation::AggregationVerifier,
     halo2::SrsSource,
     public_inputs::BatchPublicInputs,
     rollup::{Fr, field},
@@ -268,17 +268,17 @@ async fn read<C: SolCall, T: L1 + ?Sized>(l1: &T, address: Address, call: C) -> 
     })
 }
 
-/// The verifier contract for aggregation keys.
+/// The verifier contract for aggregate proofs.
 ///
 /// # Errors
-/// When the keys are of a kind that no contract is there for.
-pub fn verifier(keys: &AggregationKeys) -> Result<GeneratedVerifier, L1Error> {
-    let circuit = keys.circuit();
+/// When the proofs are of a kind that no contract is there for.
+pub fn verifier(aggregates: &AggregationVerifier) -> Result<GeneratedVerifier, L1Error> {
+    let circuit = aggregates.circuit();
     let origin = match circuit.srs().source() {
         SrsSource::Development => SrsOrigin::Development,
         SrsSource::Imported => SrsOrigin::Imported,
     };
-    Ok(generator::generate(circuit.verifying_key(), circuit.srs().params(), origin, keys.leaves())?)
+    Ok(generator::generate(circuit.verifying_key(), circuit.srs().params(), origin, aggregates.leaves())?)
 }
 
 /// The hash by which a verifier contract knows its verifying key.

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{KeyError, KeyInfo, KeyName, MAGIC, PROOF_MAGIC, Reader, empty_proof_path};
+use super::{KeyError, KeyInfo, KeyName, MAGIC, PROOF_MAGIC, Reader, VERIFYING_MAGIC, empty_proof_path};
 use crate::{
     aggregation,
     halo2::{
@@ -23,6 +23,8 @@ use crate::{
 pub enum Content {
     /// Keys of a circuit.
     Keys(KeyInfo),
+    /// The part of a circuit's keys that verifying takes.
+    VerifyingKey(KeyInfo),
     /// A reference string.
     Srs {
         /// The string is for circuits of `2^k` rows.
@@ -71,7 +73,8 @@ pub fn stored_files(directory: &Path) -> Result<Vec<StoredFile>, KeyError> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let read = match path.extension().and_then(|extension| extension.to_str()) {
             Some("bin") if name.starts_with("srs-") => read_srs,
-            Some("key") => read_keys,
+            Some("key") => |path: &Path| read_keys(path, MAGIC).map(Content::Keys),
+            Some("vk") => |path: &Path| read_keys(path, VERIFYING_MAGIC).map(Content::VerifyingKey),
             Some("proof") if name.starts_with("empty-") => read_empty_proof,
             _ => continue,
         };
@@ -83,13 +86,22 @@ pub fn stored_files(directory: &Path) -> Result<Vec<StoredFile>, KeyError> {
 
 /// The files that proving with a size class and a number of leaf proofs per aggregation needs.
 pub fn needed_files(directory: &Path, class: SizeClass, leaves: usize) -> [PathBuf; 5] {
-    let key = |circuit: String, k| KeyName { circuit, class: class.name.to_owned(), k }.path(directory);
     [
         Srs::path(directory, class.k),
-        key("leaf".to_owned(), class.k),
+        KeyName::leaf(class).path(directory),
         empty_proof_path(directory, class),
         Srs::path(directory, aggregation::K),
-        key(format!("aggregation-{leaves}"), aggregation::K),
+        KeyName::aggregation(class.name, leaves).path(directory),
+    ]
+}
+
+/// The files that verifying needs: the first two for leaf proofs, all for aggregate proofs.
+pub fn needed_to_verify(directory: &Path, class: SizeClass, leaves: usize) -> [PathBuf; 4] {
+    [
+        Srs::path(directory, class.k),
+        KeyName::leaf(class).verifying_path(directory),
+        Srs::path(directory, aggregation::K),
+        KeyName::aggregation(class.name, leaves).verifying_path(directory),
     ]
 }
 
@@ -97,13 +109,13 @@ fn gone(path: &Path) -> KeyError {
     io::Error::new(io::ErrorKind::NotFound, format!("{} is gone", path.display())).into()
 }
 
-fn read_keys(path: &Path) -> Result<Content, KeyError> {
-    let sealed = sealed::read(path, MAGIC)?.ok_or_else(|| gone(path))?;
+fn read_keys(path: &Path, magic: [u8; 8]) -> Result<KeyInfo, KeyError> {
+    let sealed = sealed::read(path, magic)?.ok_or_else(|| gone(path))?;
     let malformed = |reason| KeyError::Malformed { path: path.to_path_buf(), reason };
     let description = Reader(sealed.body()).section().map_err(malformed)?;
     let purpose: Purpose =
         serde_json::from_slice(description).map_err(|error| malformed(format!("description: {error}")))?;
-    Ok(Content::Keys(purpose.info))
+    Ok(purpose.info)
 }
 
 fn read_srs(path: &Path) -> Result<Content, KeyError> {
