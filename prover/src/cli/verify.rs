@@ -43,7 +43,7 @@ pub struct Verify {
 /// A proof from a file.
 #[derive(Debug)]
 enum Proof {
-    Leaf(LeafProof),
+    Leaf(Box<LeafProof>),
     Aggregate(AggregateProof),
 }
 
@@ -121,7 +121,7 @@ impl Verify {
             Ok(Proof::Aggregate(proof))
         } else if value.get("public_inputs").is_some() {
             let proof = serde_json::from_str(&text).or_request(format!("{name}: leaf proof"))?;
-            Ok(Proof::Leaf(proof))
+            Ok(Proof::Leaf(Box::new(proof)))
         } else {
             Err(Failure::request_text(format!(
                 "{name}: expected an aggregate proof {{batches, proof}} or a leaf proof {{public_inputs, proof}}, \

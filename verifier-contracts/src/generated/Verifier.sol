@@ -235,8 +235,7 @@ contract Verifier is IVerifier {
                 }
             }
 
-            // Rejects the point at infinity too: blinding keeps it out of honest proofs, and the prover's transcript
-            // can't hold it.
+            // Rejects the point at infinity too, which blinding keeps out of honest proofs.
             function checkPoint(pointer, offset) {
                 let x := mload(pointer)
                 let y := mload(add(pointer, 0x20))
