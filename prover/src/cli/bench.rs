@@ -250,8 +250,8 @@ fn rows_and_cells(class: SizeClass) -> (usize, usize) {
 
 /// Rows and advice cells that one transfer adds to a chunk.
 fn added(class: SizeClass) -> (usize, usize) {
-    let (rows_1, cells_1) = rows_and_cells(SizeClass { transactions: 1, ..class });
-    let (rows_3, cells_3) = rows_and_cells(SizeClass { transactions: 3, ..class });
+    let (rows_1, cells_1) = rows_and_cells(SizeClass { slots: 1, ..class });
+    let (rows_3, cells_3) = rows_and_cells(SizeClass { slots: 3, ..class });
     ((rows_3 - rows_1) / 2, (cells_3 - cells_1) / 2)
 }
 
