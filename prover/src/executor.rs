@@ -282,6 +282,7 @@ impl Executor {
             payload: prepared.payload,
             chunk_capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
             witnesses: prepared.witnesses,
+            publication: None,
         };
         let job = self.store.accept(new).await?;
         info!(

@@ -15,6 +15,7 @@ mod grpc;
 mod http;
 pub mod jobs;
 pub mod l1;
+pub mod settlement;
 pub mod store;
 pub mod telemetry;
 mod worker;

@@ -5,6 +5,7 @@ pub mod plan;
 pub mod progress;
 pub mod scheduler;
 
+pub(crate) use model::named;
 pub use model::{
     Aggregation, AggregationState, BatchSummary, Digest, Event, Job, JobError, JobState, Lease, ProofRecord,
     TaskKind,

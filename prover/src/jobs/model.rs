@@ -1,7 +1,5 @@
 //! What the store keeps about jobs, tasks and proofs.
 
-use std::fmt;
-
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
@@ -29,13 +27,15 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
             }
         }
     };
 }
+
+pub(crate) use named;
 
 named! {
     /// Where a job stands.

@@ -1,8 +1,14 @@
 //! The chain that the rollup contract is on: deploying the contracts, settling batches with their proofs, and
 //! asking where the contract stands.
 
+pub mod beacon;
+pub mod chain;
 pub mod embedded;
+pub mod events;
+pub mod local;
+pub mod node;
 pub mod rpc;
+pub mod signer;
 
 use std::{
     fmt,
@@ -27,8 +33,12 @@ use tenon_contracts::{
     generator::{self, GeneratedVerifier, GeneratorError, SrsOrigin},
 };
 
+pub use chain::{At, Block, Chain, Inclusion, Message};
 pub use embedded::EmbeddedL1;
+pub use local::LocalNode;
+pub use node::Node;
 pub use rpc::RpcL1;
+pub use signer::{Bid, L1Key, SignedTransaction, Unsigned};
 
 /// The chain didn't do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +57,18 @@ pub enum L1Error {
         /// What was attempted.
         action: String,
         /// Why it failed.
+        reason: String,
+    },
+    /// Another transaction of the account has the nonce.
+    #[error("another transaction has the nonce {nonce}")]
+    NonceUsed {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// The transaction pays less than the node wants, or no more than the one that it is to replace.
+    #[error("the transaction pays too little: {reason}")]
+    Underpriced {
+        /// What the node says.
         reason: String,
     },
     /// The chain can't be reached or doesn't answer as a chain does.

@@ -2,6 +2,7 @@
 //! and the records of proofs. Behind traits, so that another database can take SQLite's place.
 
 pub mod files;
+pub mod l1;
 mod lock;
 pub mod sqlite;
 
@@ -11,6 +12,7 @@ use crate::jobs::{
     Aggregation, BatchSummary, Digest, Event, Job, JobState, Lease, ProofRecord, TaskKind, plan::Candidate,
 };
 
+pub use l1::{L1Store, Publication};
 pub use lock::{DataDirLock, LockError};
 
 /// What goes wrong in the store.
@@ -111,6 +113,8 @@ pub struct NewBatch {
     pub chunk_capacity: u32,
     /// Names of the chunks' witness files, in order.
     pub witnesses: Vec<Digest>,
+    /// What it publishes; none for a service that has no L1.
+    pub publication: Option<Publication>,
 }
 
 /// A batch as the log has it.
@@ -283,7 +287,7 @@ pub trait AggregationStore {
 
 /// Everything that the service keeps.
 #[async_trait]
-pub trait Store: BatchLog + JobStore + TaskStore + AggregationStore + Send + Sync {
+pub trait Store: BatchLog + JobStore + TaskStore + AggregationStore + L1Store + Send + Sync {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Finishes writing and closes the database.

@@ -2,6 +2,7 @@
 
 mod aggregations;
 mod jobs;
+mod l1;
 mod log;
 mod tasks;
 

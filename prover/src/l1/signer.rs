@@ -1,0 +1,192 @@
+//! The key that pays on L1, and the transactions that it signs.
+
+use std::{fmt, path::Path};
+
+use alloy::{
+    consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope},
+    eips::{
+        eip2718::Encodable2718,
+        eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+    },
+    primitives::{Address, B256, Bytes, TxKind},
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+
+use super::{L1Error, chain::Message};
+
+/// The first development account of anvil and hardhat, whose key everybody knows.
+const DEVELOPMENT_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+/// A private key on L1. Neither `Debug` nor an error shows it.
+#[derive(Clone)]
+pub struct L1Key(PrivateKeySigner);
+
+impl fmt::Debug for L1Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L1Key({})", self.address())
+    }
+}
+
+impl L1Key {
+    /// The well-known first key of development nodes.
+    ///
+    /// # Errors
+    /// Never, but for a bug.
+    pub fn development() -> Result<Self, L1Error> {
+        Self::from_hex(DEVELOPMENT_KEY)
+    }
+
+    /// Reads a file with 32 bytes in hexadecimal.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds something else.
+    pub fn from_file(path: &Path) -> Result<Self, L1Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| L1Error::Key(format!("{}: {error}", path.display())))?;
+        Self::from_hex(&text)
+    }
+
+    /// Reads 32 bytes in hexadecimal.
+    ///
+    /// # Errors
+    /// When the text is something else.
+    pub fn from_hex(text: &str) -> Result<Self, L1Error> {
+        // The parser's own message could show the key.
+        let refuse = |_| L1Error::Key("expected 32 bytes in hexadecimal, found something else".to_owned());
+        text.trim().parse().map(Self).map_err(refuse)
+    }
+
+    /// The account that it pays from.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.0.address()
+    }
+
+    /// Signs a transaction: one of EIP-1559, or with blobs one of EIP-4844.
+    ///
+    /// # Errors
+    /// When blobs come without a contract to call.
+    pub fn sign(&self, transaction: Unsigned<'_>) -> Result<SignedTransaction, L1Error> {
+        let Unsigned { chain_id, nonce, gas_limit, bid, message, sidecar } = transaction;
+        let envelope: TxEnvelope = match sidecar {
+            None => {
+                let transaction = TxEip1559 {
+                    chain_id,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas: bid.gas,
+                    max_priority_fee_per_gas: bid.priority,
+                    to: message.to.map_or(TxKind::Create, TxKind::Call),
+                    value: message.value,
+                    access_list: Default::default(),
+                    input: message.data.clone(),
+                };
+                self.signed(transaction)?.into()
+            }
+            Some(sidecar) => {
+                let to = message
+                    .to
+                    .ok_or_else(|| L1Error::Key("a transaction with blobs can't create a contract".into()))?;
+                let transaction = TxEip4844 {
+                    chain_id,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas: bid.gas,
+                    max_priority_fee_per_gas: bid.priority,
+                    max_fee_per_blob_gas: bid.blob,
+                    to,
+                    value: message.value,
+                    access_list: Default::default(),
+                    blob_versioned_hashes: message.blob_hashes.clone(),
+                    input: message.data.clone(),
+                };
+                let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
+                let transaction = TxEip4844Variant::TxEip4844WithSidecar(transaction.with_sidecar(sidecar));
+                self.signed(transaction)?.into()
+            }
+        };
+        Ok(SignedTransaction { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718().into() })
+    }
+
+    fn signed<T: SignableTransaction<alloy::primitives::Signature>>(
+        &self,
+        transaction: T,
+    ) -> Result<alloy::consensus::Signed<T>, L1Error>
+    where
+        alloy::consensus::Signed<T>: Sized,
+    {
+        let signature = self.0.sign_hash_sync(&transaction.signature_hash());
+        let signature = signature.map_err(|_| L1Error::Key("signing failed".to_owned()))?;
+        Ok(transaction.into_signed(signature))
+    }
+}
+
+/// The most that a transaction pays, in wei a unit of gas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bid {
+    /// For gas in all.
+    pub gas: u128,
+    /// To those who include it.
+    pub priority: u128,
+    /// For blob gas.
+    pub blob: u128,
+}
+
+/// A transaction to sign.
+#[derive(Clone, Debug)]
+pub struct Unsigned<'a> {
+    /// The chain that it is for.
+    pub chain_id: u64,
+    /// Transactions that the account has sent before it.
+    pub nonce: u64,
+    /// The most gas that it uses.
+    pub gas_limit: u64,
+    /// What it pays.
+    pub bid: Bid,
+    /// What it does.
+    pub message: &'a Message,
+    /// Its blobs with their proofs.
+    pub sidecar: Option<BlobTransactionSidecarEip7594>,
+}
+
+/// A signed transaction as it goes to the network.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedTransaction {
+    /// Its hash.
+    pub hash: B256,
+    /// Its nonce.
+    pub nonce: u64,
+    /// Its encoding, blobs included.
+    pub raw: Bytes,
+}
+
+impl fmt::Debug for SignedTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignedTransaction({}, nonce {}, {} bytes)", self.hash, self.nonce, self.raw.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let key = L1Key::development().unwrap();
+        let secret = &DEVELOPMENT_KEY[2..];
+        assert!(!format!("{key:?}").contains(secret));
+        assert_eq!(key.address().to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+        let wrong = format!("{secret}00");
+        let error = L1Key::from_hex(&wrong).unwrap_err().to_string();
+        assert!(!error.contains(secret), "{error}");
+    }
+
+    #[test]
+    fn a_key_comes_from_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        assert!(L1Key::from_file(&path).is_err());
+        std::fs::write(&path, format!("{DEVELOPMENT_KEY}\n")).unwrap();
+        assert_eq!(L1Key::from_file(&path).unwrap().address(), L1Key::development().unwrap().address());
+    }
+}

@@ -1,0 +1,294 @@
+//! The rollup on L1, in SQLite.
+
+use async_trait::async_trait;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{SqliteStore, digest, int, move_job, name, now_ms, unsigned, unsigned32};
+use crate::{
+    jobs::{Digest, JobState},
+    store::{
+        StoreError,
+        l1::{
+            Charge, FinalBatch, L1Store, Mark, NewTransaction, Outgoing, Publication, Purpose,
+            QueuedOperation, TransactionState,
+        },
+    },
+};
+
+/// Marks kept to find the last common block after a reorg.
+const MARKS: u32 = 256;
+
+fn publication(row: &SqliteRow) -> Result<Publication, StoreError> {
+    let hashes: Vec<u8> = row.try_get("blob_hashes")?;
+    let (blob_hashes, rest) = hashes.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(StoreError::Corrupt { what: "blob_hashes", found: hex::encode(&hashes) });
+    }
+    Ok(Publication {
+        queue_start: unsigned(row, "queue_start")?,
+        queue_end: unsigned(row, "queue_end")?,
+        blob_hashes: blob_hashes.to_vec(),
+        l1_hash: digest(row, "l1_hash")?,
+    })
+}
+
+fn operation(row: &SqliteRow) -> Result<QueuedOperation, StoreError> {
+    let text: String = row.try_get("operation")?;
+    let operation = serde_json::from_str(&text)
+        .map_err(|error| StoreError::Corrupt { what: "operation", found: format!("{text}: {error}") })?;
+    Ok(QueuedOperation {
+        position: unsigned(row, "position")?,
+        operation,
+        deadline: unsigned32(row, "deadline")?,
+        block: unsigned(row, "block")?,
+    })
+}
+
+/// Enters what a batch publishes, inside the transaction that enters the batch.
+pub(super) async fn insert_publication(
+    connection: &mut SqliteConnection,
+    number: u64,
+    publication: &Publication,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO publications (number, queue_start, queue_end, blob_hashes, l1_hash) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(int(number))
+    .bind(int(publication.queue_start))
+    .bind(int(publication.queue_end))
+    .bind(publication.blob_hashes.as_flattened())
+    .bind(publication.l1_hash.as_slice())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[async_trait]
+impl L1Store for SqliteStore {
+    async fn publication(&self, number: u64) -> Result<Option<Publication>, StoreError> {
+        let row = sqlx::query("SELECT * FROM publications WHERE number = ?")
+            .bind(int(number))
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(publication).transpose()
+    }
+
+    async fn next_operation(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COALESCE(MAX(queue_end), 0) AS queue_end FROM publications")
+            .fetch_one(&self.readers)
+            .await?;
+        unsigned(&row, "queue_end")
+    }
+
+    async fn operations(&self, first: u64, limit: u32) -> Result<Vec<QueuedOperation>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM l1_operations WHERE position >= ? ORDER BY position LIMIT ?")
+            .bind(int(first))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(operation).collect()
+    }
+
+    async fn final_batches(&self, first: u64, limit: u32) -> Result<Vec<FinalBatch>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM l1_batches WHERE number >= ? ORDER BY number LIMIT ?")
+            .bind(int(first))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(FinalBatch {
+                    number: unsigned(row, "number")?,
+                    state_out: digest(row, "state_out")?,
+                    queue_end: unsigned(row, "queue_end")?,
+                    block: unsigned(row, "block")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn marks(&self) -> Result<Vec<Mark>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM l1_marks ORDER BY block DESC").fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| Ok(Mark { block: unsigned(row, "block")?, hash: digest(row, "hash")? }))
+            .collect()
+    }
+
+    async fn advance(
+        &self,
+        mark: Mark,
+        operations: &[QueuedOperation],
+        batches: &[FinalBatch],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query("INSERT OR REPLACE INTO l1_marks (block, hash) VALUES (?, ?)")
+            .bind(int(mark.block))
+            .bind(mark.hash.as_slice())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "DELETE FROM l1_marks WHERE block NOT IN (SELECT block FROM l1_marks ORDER BY block DESC LIMIT ?)",
+        )
+        .bind(MARKS)
+        .execute(&mut *transaction)
+        .await?;
+        for queued in operations {
+            let text = serde_json::to_string(&queued.operation)
+                .map_err(|error| StoreError::Corrupt { what: "operation", found: error.to_string() })?;
+            sqlx::query(
+                "INSERT INTO l1_operations (position, operation, deadline, block) VALUES (?, ?, ?, ?)",
+            )
+            .bind(int(queued.position))
+            .bind(text)
+            .bind(queued.deadline)
+            .bind(int(queued.block))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        for batch in batches {
+            sqlx::query("INSERT INTO l1_batches (number, state_out, queue_end, block) VALUES (?, ?, ?, ?)")
+                .bind(int(batch.number))
+                .bind(batch.state_out.as_slice())
+                .bind(int(batch.queue_end))
+                .bind(int(batch.block))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn rewind(&self, block: Option<u64>) -> Result<(), StoreError> {
+        let block = block.map_or(-1, int);
+        let mut transaction = self.begin().await?;
+        for table in [
+            "DELETE FROM l1_marks WHERE block > ?",
+            "DELETE FROM l1_operations WHERE block > ?",
+            "DELETE FROM l1_batches WHERE block > ?",
+        ] {
+            sqlx::query(table).bind(block).execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn record_transaction(&self, new: NewTransaction) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query(
+            "INSERT INTO l1_transactions (purpose, first_batch, last_batch, nonce, state, raw, sent_at_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        )
+        .bind(new.purpose.name())
+        .bind(int(new.first_batch))
+        .bind(int(new.last_batch))
+        .bind(int(new.nonce))
+        .bind(TransactionState::Open.name())
+        .bind(new.raw)
+        .bind(now_ms())
+        .fetch_one(&mut *transaction)
+        .await?;
+        let id = unsigned(&row, "id")?;
+        insert_attempt(&mut transaction, id, &new.hash).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    async fn record_attempt(&self, id: u64, hash: Digest, raw: Vec<u8>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        insert_attempt(&mut transaction, id, &hash).await?;
+        sqlx::query("UPDATE l1_transactions SET raw = ?, sent_at_ms = ? WHERE id = ?")
+            .bind(raw)
+            .bind(now_ms())
+            .bind(int(id))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn outgoing(&self) -> Result<Vec<Outgoing>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM l1_transactions WHERE state IN ('open', 'included') ORDER BY nonce, id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let mut outgoing = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = unsigned(row, "id")?;
+            let attempts =
+                sqlx::query("SELECT hash FROM l1_attempts WHERE transaction_id = ? ORDER BY rowid DESC")
+                    .bind(int(id))
+                    .fetch_all(&self.readers)
+                    .await?;
+            outgoing.push(Outgoing {
+                id,
+                purpose: name(row, "purpose", Purpose::by_name)?,
+                first_batch: unsigned(row, "first_batch")?,
+                last_batch: unsigned(row, "last_batch")?,
+                nonce: unsigned(row, "nonce")?,
+                state: name(row, "state", TransactionState::by_name)?,
+                hashes: attempts.iter().map(|row| digest(row, "hash")).collect::<Result<_, _>>()?,
+                raw: row.try_get::<Option<Vec<u8>>, _>("raw")?.unwrap_or_default(),
+                sent_at_ms: unsigned(row, "sent_at_ms")?,
+            });
+        }
+        Ok(outgoing)
+    }
+
+    async fn note_transaction(
+        &self,
+        id: u64,
+        state: TransactionState,
+        charge: Option<Charge>,
+    ) -> Result<(), StoreError> {
+        let through = !matches!(state, TransactionState::Open | TransactionState::Included);
+        sqlx::query(
+            "UPDATE l1_transactions SET state = ?, block = ?, gas_used = ?, cost_wei = ?,
+             raw = CASE WHEN ? THEN NULL ELSE raw END WHERE id = ?",
+        )
+        .bind(state.name())
+        .bind(charge.map(|charge| int(charge.block)))
+        .bind(charge.map(|charge| int(charge.gas_used)))
+        .bind(charge.map(|charge| charge.cost_wei.to_string()))
+        .bind(through)
+        .bind(int(id))
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    async fn move_jobs(
+        &self,
+        first: u64,
+        last: u64,
+        from: &[JobState],
+        to: JobState,
+        message: &str,
+    ) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(
+            "SELECT jobs.id, jobs.state FROM batches JOIN jobs ON jobs.id = batches.job_id
+             WHERE number BETWEEN ? AND ? ORDER BY number",
+        )
+        .bind(int(first))
+        .bind(int(last))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut moved = 0;
+        for row in &rows {
+            if from.contains(&name(row, "state", JobState::by_name)?) {
+                let id: String = row.try_get("id")?;
+                move_job(&mut transaction, &id, to, message, None).await?;
+                moved += 1;
+            }
+        }
+        transaction.commit().await?;
+        Ok(moved)
+    }
+}
+
+async fn insert_attempt(connection: &mut SqliteConnection, id: u64, hash: &Digest) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO l1_attempts (hash, transaction_id) VALUES (?, ?)")
+        .bind(hash.as_slice())
+        .bind(int(id))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
