@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod events;
 pub mod local;
 pub mod node;
+pub mod rollup;
 pub mod rpc;
 pub mod signer;
 

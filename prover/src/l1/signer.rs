@@ -3,12 +3,14 @@
 use std::{fmt, path::Path};
 
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope},
+    consensus::{
+        SignableTransaction, Signed, Transaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope,
+    },
     eips::{
-        eip2718::Encodable2718,
+        eip2718::{Decodable2718, Encodable2718},
         eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
     },
-    primitives::{Address, B256, Bytes, TxKind},
+    primitives::{Address, B256, Bytes, Signature, TxKind},
     signers::{SignerSync, local::PrivateKeySigner},
 };
 
@@ -108,13 +110,33 @@ impl L1Key {
         Ok(SignedTransaction { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718().into() })
     }
 
-    fn signed<T: SignableTransaction<alloy::primitives::Signature>>(
-        &self,
-        transaction: T,
-    ) -> Result<alloy::consensus::Signed<T>, L1Error>
-    where
-        alloy::consensus::Signed<T>: Sized,
-    {
+    /// Signs a transaction once more with another bid; nonce and all else are as they were.
+    ///
+    /// # Errors
+    /// When the bytes aren't a transaction that [`L1Key::sign`] made.
+    pub fn sign_again(&self, raw: &[u8], bid: Bid) -> Result<SignedTransaction, L1Error> {
+        let envelope: TxEnvelope = match decode(raw)? {
+            TxEnvelope::Eip1559(signed) => {
+                let mut transaction = signed.strip_signature();
+                transaction.max_fee_per_gas = bid.gas;
+                transaction.max_priority_fee_per_gas = bid.priority;
+                self.signed(transaction)?.into()
+            }
+            TxEnvelope::Eip4844(signed) => {
+                let mut transaction = signed.strip_signature();
+                let inner: &mut TxEip4844 = transaction.as_mut();
+                inner.max_fee_per_gas = bid.gas;
+                inner.max_priority_fee_per_gas = bid.priority;
+                inner.max_fee_per_blob_gas = bid.blob;
+                self.signed(transaction)?.into()
+            }
+            _ => return Err(L1Error::Key("expected a transaction of this service".to_owned())),
+        };
+        let nonce = envelope.nonce();
+        Ok(SignedTransaction { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718().into() })
+    }
+
+    fn signed<T: SignableTransaction<Signature>>(&self, transaction: T) -> Result<Signed<T>, L1Error> {
         let signature = self.0.sign_hash_sync(&transaction.signature_hash());
         let signature = signature.map_err(|_| L1Error::Key("signing failed".to_owned()))?;
         Ok(transaction.into_signed(signature))
@@ -130,6 +152,26 @@ pub struct Bid {
     pub priority: u128,
     /// For blob gas.
     pub blob: u128,
+}
+
+impl Bid {
+    /// The bid of a signed transaction.
+    ///
+    /// # Errors
+    /// When the bytes aren't a transaction.
+    pub fn of(raw: &[u8]) -> Result<Self, L1Error> {
+        let envelope = decode(raw)?;
+        Ok(Self {
+            gas: envelope.max_fee_per_gas(),
+            priority: envelope.max_priority_fee_per_gas().unwrap_or_default(),
+            blob: envelope.max_fee_per_blob_gas().unwrap_or_default(),
+        })
+    }
+}
+
+fn decode(mut raw: &[u8]) -> Result<TxEnvelope, L1Error> {
+    TxEnvelope::decode_2718(&mut raw)
+        .map_err(|error| L1Error::Key(format!("a recorded transaction can't be decoded: {error}")))
 }
 
 /// A transaction to sign.

@@ -2,11 +2,18 @@
 
 pub mod archive;
 pub mod follower;
+pub mod outbox;
+pub mod settler;
 
-use crate::{l1::L1Error, store::StoreError};
+use crate::{
+    l1::L1Error,
+    store::{StoreError, files::FileError},
+};
 
 pub use archive::{Archive, ArchiveError};
 pub use follower::{Finality, Follower};
+pub use outbox::{FeePolicy, Outbox};
+pub use settler::{Parts, Settler, Step};
 
 /// What goes wrong between the service and L1.
 #[derive(Debug, thiserror::Error)]
@@ -34,4 +41,51 @@ pub enum SettlementError {
         /// The one that came.
         actual: u64,
     },
+    /// A proof can't be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// L1 has another history than the log.
+    #[error(
+        "L1 has another batch {number} than the log: expected the state 0x{expected} after it, got 0x{actual}"
+    )]
+    Diverged {
+        /// The batch.
+        number: u64,
+        /// The log's state.
+        expected: String,
+        /// The contract's.
+        actual: String,
+    },
+    /// The contract is frozen: nothing settles any more.
+    #[error("the rollup contract is frozen: nothing settles any more")]
+    Frozen,
+    /// The contract knows a commit whose events no block has.
+    #[error("no block has the events of the commit of batch {number}")]
+    CommitNotFound {
+        /// The batch.
+        number: u64,
+    },
+    /// The next batch to settle is in the middle of an aggregation.
+    #[error("expected an aggregation from batch {first} on, got one from batch {aggregation} on")]
+    RunBroken {
+        /// The next batch to settle.
+        first: u64,
+        /// The aggregation's first.
+        aggregation: u64,
+    },
+    /// A batch of the log has no data for L1.
+    #[error("batch {number} was accepted without the data to publish")]
+    NotPublished {
+        /// The batch.
+        number: u64,
+    },
+    /// The stored proof is about another batch.
+    #[error("the proof that covers batch {number} is about another one")]
+    OtherProof {
+        /// The batch.
+        number: u64,
+    },
+    /// The work was interrupted.
+    #[error("stopped: {0}")]
+    Interrupted(String),
 }
