@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod follower;
 pub mod outbox;
+pub mod publish;
+pub mod rebuild;
 pub mod settler;
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
 pub use archive::{Archive, ArchiveError};
 pub use follower::{Finality, Follower};
 pub use outbox::{FeePolicy, Outbox};
+pub use publish::publish;
 pub use settler::{Parts, Settler, Step};
 
 /// What goes wrong between the service and L1.
