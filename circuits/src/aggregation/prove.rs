@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        aggregation::{AggregationLayout, circuit::LeafVerifier},
+        aggregation::{AggregationLayout, K, circuit::LeafVerifier},
         halo2::{
             KeyStore,
             leaf::{SizeClass, prove_leaf},
@@ -217,6 +217,14 @@ mod tests {
         };
 
         let valid = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
+        // The committed verifier contract is for this shape.
+        let keys = circuit::build(Purpose::Keys { k: K }, &verifier, &[&valid, &valid], 1).unwrap();
+        let params = &keys.config_params;
+        assert_eq!(params.num_advice_per_phase, [8]);
+        assert_eq!(params.num_lookup_advice_per_phase, [1, 0, 0]);
+        assert_eq!(params.num_fixed, 1);
+        AggregationLayout { params: params.clone(), break_points: Vec::new() }.checked_params().unwrap();
+
         assert!(decided([&valid, &valid]));
         let mut evaluation = valid.clone();
         let position = evaluation.proof.len() - 3 * 32;
