@@ -5,7 +5,7 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tenon_circuits::{
-    aggregation::{AggregateProof, AggregationKeys, prove_aggregate, verify_aggregate},
+    aggregation::{AggregateProof, AggregationKeys, AggregationVerifier, prove_aggregate, verify_aggregate},
     halo2::{CircuitKeys, KeyStore, ProveError, VerifyError},
     public_inputs::BatchPublicInputs,
     rollup::evaluation::{DaScalar, Evaluations, Points},
@@ -108,8 +108,14 @@ fn aggregate_proofs_end_to_end() {
     changed.public_inputs = chunk(1, 101, 11, 13);
     assert!(matches!(count(&[first.clone(), changed]), ProveError::Leaf { index: 1, .. }));
 
+    // Verifying takes neither of the proving keys.
+    drop(keys);
+    let stored = timed("verifying key", || AggregationVerifier::load(&store, leaf.verifier(), 2)).unwrap();
+    timed("verification", || verify_aggregate(&stored.unwrap(), &proof).unwrap());
+    assert!(AggregationVerifier::load(&store, leaf.verifier(), 3).unwrap().is_none());
+
     // One chunk and padding, under keys read back.
-    drop((keys, leaf, store));
+    drop((leaf, store));
     let store = KeyStore::open(&directory).unwrap();
     let leaf = toy_keys(&store, LEAF_K, 1);
     let keys = timed("stored keys", || aggregation(&store, &leaf));
