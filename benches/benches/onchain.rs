@@ -1,4 +1,4 @@
-//! On-chain verification in a real EVM (revm): settling the committed proof of a circuit of the final circuit's shape.
+//! On-chain verification in a real EVM (revm): checking the committed proof of a circuit of the final circuit's shape.
 //! The gas is printed once; the time is the interpreter's.
 
 use std::path::Path;
@@ -7,9 +7,8 @@ use alloy::primitives::{Address, Bytes, U256, hex, keccak256};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::Value;
 use tenon_contracts::{
-    bindings::IRollup,
     calldata,
-    deployment::{rollup_init_code, verifier_init_code, verifying_key_init_code},
+    deployment::{verifier_init_code, verifying_key_init_code},
     evm::{LOCAL_CHAIN_ID, LocalChain},
 };
 
@@ -20,10 +19,6 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().expect("a string in the fixture")
 }
 
-fn word(value: &Value, name: &str) -> U256 {
-    text(value, name).parse().expect("a number in the fixture")
-}
-
 fn bytes(value: &Value, name: &str) -> Vec<u8> {
     hex::decode(text(value, name)).expect("bytes in the fixture")
 }
@@ -32,7 +27,7 @@ fn deploy(chain: &mut LocalChain, from: Address, code: Bytes) -> Address {
     chain.transact(from, None, code).expect("a deployment").created.expect("a contract")
 }
 
-fn settlement(c: &mut Criterion) {
+fn verification(c: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FIXTURE);
     let fixture: Value =
         serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("JSON");
@@ -42,25 +37,14 @@ fn settlement(c: &mut Criterion) {
     let init_code = verifying_key_init_code(&key).expect("a key that fits a contract");
     let key_contract = deploy(&mut chain, deployer, init_code);
     let verifier = deploy(&mut chain, deployer, verifier_init_code(key_contract, keccak256(&key)));
-    let rollup = deploy(&mut chain, deployer, rollup_init_code(verifier, word(&fixture, "genesisState")));
-
     let first = &fixture["first"];
-    let batches: Vec<IRollup::Batch> = first["batches"]
-        .as_array()
-        .expect("batches")
-        .iter()
-        .map(|batch| IRollup::Batch {
-            number: batch["number"].as_u64().expect("a number"),
-            timestamp: batch["timestamp"].as_u64().expect("a number") as u32,
-            state: word(batch, "state"),
-            commit: word(batch, "commit"),
-        })
-        .collect();
-    let call = calldata::settle(&batches, &bytes(first, "proof"));
-    let receipt = chain.call(deployer, rollup, call.clone()).expect("the contract takes the proof");
-    println!("settling {} batches takes {} gas", batches.len(), receipt.gas_used);
-    c.bench_function("onchain/settle", |b| b.iter(|| chain.call(deployer, rollup, call.clone())));
+    let public_inputs: Vec<U256> =
+        serde_json::from_value(first["publicInputs"].clone()).expect("numbers in the fixture");
+    let call = calldata::verify(&public_inputs, &bytes(first, "proof"));
+    let receipt = chain.call(deployer, verifier, call.clone()).expect("the contract takes the proof");
+    println!("checking a proof takes {} gas", receipt.gas_used);
+    c.bench_function("onchain/verify", |b| b.iter(|| chain.call(deployer, verifier, call.clone())));
 }
 
-criterion_group!(benches, settlement);
+criterion_group!(benches, verification);
 criterion_main!(benches);

@@ -21,8 +21,7 @@ use tenon_circuits::{
     halo2::{KeyStore, leaf::SizeClass},
 };
 use tenon_contracts::{
-    calldata,
-    deployment::Deployment,
+    deployment::{Deployment, Parameters},
     evm::{EvmError, LOCAL_CHAIN_ID, LocalChain},
 };
 use tenon_proto::v1::{self, JobState};
@@ -98,8 +97,7 @@ fn local_chain(plan: &Deployment, sender: Address) -> LocalChain {
 }
 
 fn settle_call(proof: &AggregateProof) -> Bytes {
-    let batches: Vec<_> = proof.batches.iter().map(l1::settled_batch).collect();
-    calldata::settle(&batches, &proof.proof)
+    l1::settlement(&proof.batches, &proof.proof)
 }
 
 fn assert_reverts(chain: &LocalChain, sender: Address, rollup: Address, data: Bytes, what: &str) {
@@ -119,8 +117,6 @@ fn refuses_the_rest(chain: &LocalChain, sender: Address, rollup: Address, proof:
     }
     let truncated = good.slice(..good.len() - 32);
     assert_reverts(chain, sender, rollup, truncated, "truncated call data");
-    let padded: Bytes = [good.as_ref(), &[0; 32]].concat().into();
-    assert_reverts(chain, sender, rollup, padded, "padded call data");
 
     let mut later = proof.clone();
     later.batches.reverse();
@@ -150,7 +146,8 @@ async fn batches_over_grpc_are_proven_and_settled_on_two_chains() {
     let genesis = genesis_state(Some(&genesis_file)).unwrap().commitment();
     let node = anvil().await;
     let chain = RpcL1::new(&node.url, None).unwrap();
-    let plan = Deployment::plan(chain.sender(), 0, &verifier, l1::to_word(&genesis)).unwrap();
+    let parameters = Parameters::demonstration(chain.sender(), l1::to_word(&genesis));
+    let plan = Deployment::plan(chain.sender(), 0, &verifier, &parameters).unwrap();
     let deployed = chain.deploy(&verifier, genesis).await.unwrap();
     assert_eq!(deployed.rollup, plan.rollup.address);
 

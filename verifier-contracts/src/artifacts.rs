@@ -4,6 +4,17 @@ use alloy::primitives::Bytes;
 
 use crate::generator::Shape;
 
+macro_rules! sources {
+    ($($path:literal),* $(,)?) => {
+        [$((concat!("src/", $path), include_str!($path))),*]
+    };
+}
+macro_rules! artifacts {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../artifacts/", $name, ".json")))),*]
+    };
+}
+
 /// The committed verifier's constraint system: that of the final circuit.
 pub const VERIFIER_SHAPE: Shape =
     Shape { gate_columns: 8, lookup_columns: 1, constant_columns: 1, batch_places: 2 };
@@ -11,25 +22,77 @@ pub const VERIFIER_SHAPE: Shape =
 /// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
 pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");
 
-/// The rollup's source.
-pub const ROLLUP_SOURCE: &str = include_str!("Rollup.sol");
-
-/// The source of the verifier's interface.
-pub const IVERIFIER_SOURCE: &str = include_str!("interfaces/IVerifier.sol");
-
-/// The source of the rollup's interface.
-pub const IROLLUP_SOURCE: &str = include_str!("interfaces/IOldRollup.sol");
-
 /// The verifier's ABI and code, as JSON (`abi`, `bytecode`, `deployedBytecode`).
 pub const VERIFIER_JSON: &str = include_str!("../artifacts/Verifier.json");
 
-/// The rollup's ABI and code, in the same form.
-pub const ROLLUP_JSON: &str = include_str!("../artifacts/Rollup.json");
+/// Path and text of each source file but the verifier's, with its imports as they are in this crate.
+pub const SOURCES: &[(&str, &str)] = &sources![
+    "Rollup.sol",
+    "DemoRollup.sol",
+    "data/BlobData.sol",
+    "data/CommitteeData.sol",
+    "interfaces/IDataAvailability.sol",
+    "interfaces/IExits.sol",
+    "interfaces/IGovernance.sol",
+    "interfaces/IPoseidon.sol",
+    "interfaces/IQueue.sol",
+    "interfaces/IRollup.sol",
+    "interfaces/ISettlement.sol",
+    "interfaces/IVerifier.sol",
+    "libraries/Hashes.sol",
+    "libraries/L1Stream.sol",
+    "libraries/StateTree.sol",
+    "libraries/Transfers.sol",
+    "libraries/WithdrawalTree.sol",
+    "rollup/BatchProofs.sol",
+    "rollup/Bounds.sol",
+    "rollup/Delegate.sol",
+    "rollup/Policies.sol",
+    "rollup/RollupAddress.sol",
+    "rollup/RollupCore.sol",
+    "rollup/RollupExits.sol",
+    "rollup/RollupGovernance.sol",
+    "rollup/RollupStorage.sol",
+];
+
+/// Name and JSON (`abi`, `bytecode`, `deployedBytecode`) of each compiled contract but the verifier, and of the
+/// interface that the rollup's address answers to, which has no code.
+pub const ARTIFACTS: &[(&str, &str)] = &artifacts![
+    "BlobData",
+    "CommitteeData",
+    "DemoRollup",
+    "IRollup",
+    "PoseidonT3",
+    "PoseidonT5",
+    "PoseidonT6",
+    "Rollup",
+    "RollupCore",
+    "RollupExits",
+    "RollupGovernance",
+];
 
 #[allow(missing_docs)]
-mod compiled {
+pub(crate) mod compiled {
     alloy::sol!(Verifier, "artifacts/Verifier.json");
-    alloy::sol!(Rollup, "artifacts/Rollup.json");
+    alloy::sol!(BlobData, "artifacts/BlobData.json");
+    alloy::sol!(CommitteeData, "artifacts/CommitteeData.json");
+    alloy::sol!(PoseidonT3, "artifacts/PoseidonT3.json");
+    alloy::sol!(PoseidonT5, "artifacts/PoseidonT5.json");
+    alloy::sol!(PoseidonT6, "artifacts/PoseidonT6.json");
+    alloy::sol!(DemoRollup, "artifacts/DemoRollup.json");
+
+    pub(crate) mod governance {
+        alloy::sol!(RollupGovernance, "artifacts/RollupGovernance.json");
+    }
+    pub(crate) mod exits {
+        alloy::sol!(RollupExits, "artifacts/RollupExits.json");
+    }
+    pub(crate) mod core {
+        alloy::sol!(RollupCore, "artifacts/RollupCore.json");
+    }
+    pub(crate) mod rollup {
+        alloy::sol!(Rollup, "artifacts/Rollup.json");
+    }
 }
 
 /// The verifier's creation code, its constructor's arguments not included.
@@ -42,16 +105,4 @@ pub fn verifier_creation_code() -> &'static Bytes {
 #[must_use]
 pub fn verifier_runtime_code() -> &'static Bytes {
     &compiled::Verifier::DEPLOYED_BYTECODE
-}
-
-/// The rollup's creation code, its constructor's arguments not included.
-#[must_use]
-pub fn rollup_creation_code() -> &'static Bytes {
-    &compiled::Rollup::BYTECODE
-}
-
-/// The rollup's code on chain, its immutable values still 0.
-#[must_use]
-pub fn rollup_runtime_code() -> &'static Bytes {
-    &compiled::Rollup::DEPLOYED_BYTECODE
 }

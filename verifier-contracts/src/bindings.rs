@@ -1,4 +1,5 @@
-//! The contracts' functions, errors and events, from the Solidity sources of their interfaces.
+//! The contracts' functions, errors and events: from the Solidity source of the verifier's interface, and from the
+//! ABI of everything that the rollup's address answers to.
 #![allow(missing_docs)]
 
 use alloy::sol;
@@ -9,10 +10,10 @@ sol!(
 );
 sol!(
     #![sol(all_derives)]
-    "src/interfaces/IOldRollup.sol"
+    "src/interfaces/IDataAvailability.sol"
 );
 
-/// The whole rollup's interface: settlement, queue, exits, powers.
+/// The rollup: settlement, queue, exits, powers. Its structures are in modules named for their interfaces.
 pub mod rollup {
     alloy::sol!(
         #![sol(all_derives)]
@@ -20,3 +21,5 @@ pub mod rollup {
         "artifacts/IRollup.json"
     );
 }
+
+pub use rollup::{IExits, IGovernance, IQueue, IRollup, ISettlement};

@@ -1,21 +1,66 @@
 //! Call data for the contracts, and what they answer.
 
 use alloy::{
-    primitives::{Address, Bytes, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{SolCall, SolInterface, SolValue},
 };
 
-use crate::bindings::{IRollup, IVerifier};
+use crate::bindings::{IDataAvailability, IRollup, ISettlement, IVerifier};
 
-/// The call that settles a run of batches.
+/// The call that commits a run of batches, the first of which has the given number.
 #[must_use]
-pub fn settle(batches: &[IRollup::Batch], proof: &[u8]) -> Bytes {
-    IRollup::settleCall { batches: batches.to_vec(), proof: Bytes::copy_from_slice(proof) }
-        .abi_encode()
-        .into()
+pub fn commit(first: u64, headers: &[ISettlement::Header]) -> Bytes {
+    IRollup::commitCall { first, headers: headers.to_vec() }.abi_encode().into()
 }
 
-/// The call that checks a proof against public inputs, five for each batch place.
+/// The call that proves a run of committed batches with one proof of the only kind.
+#[must_use]
+pub fn prove(first: u64, previous: B256, batches: &[ISettlement::Batch], proof: &[u8]) -> Bytes {
+    let proofs = vec![Bytes::copy_from_slice(proof)];
+    IRollup::proveCall { first, previous, batches: batches.to_vec(), proofs }.abi_encode().into()
+}
+
+/// The call that commits and proves a run of batches in one, with their attestations (see [`blob_count`]).
+#[must_use]
+pub fn commit_and_prove(
+    first: u64,
+    batches: &[ISettlement::Batch],
+    attestations: &[Bytes],
+    proof: &[u8],
+) -> Bytes {
+    let (batches, attestations) = (batches.to_vec(), attestations.to_vec());
+    let proofs = vec![Bytes::copy_from_slice(proof)];
+    IRollup::commitAndProveCall { first, batches, attestations, proofs }.abi_encode().into()
+}
+
+/// A batch's attestation where its data is in blobs: their number.
+#[must_use]
+pub fn blob_count(blobs: u8) -> Bytes {
+    Bytes::copy_from_slice(&[blobs])
+}
+
+/// A batch's opening where its data is in blobs: value, commitment and proof of each.
+#[must_use]
+pub fn blob_opening(openings: &[(U256, [u8; 48], [u8; 48])]) -> Bytes {
+    let parts = openings.iter().flat_map(|(value, commitment, proof)| {
+        value.to_be_bytes::<32>().into_iter().chain(*commitment).chain(*proof)
+    });
+    parts.collect()
+}
+
+/// The hash of a batch's blobs, from their versioned hashes.
+#[must_use]
+pub fn data_hash(blob_hashes: &[B256]) -> B256 {
+    keccak256(blob_hashes.iter().flat_map(|hash| hash.0).collect::<Vec<_>>())
+}
+
+/// The hash of a batch's L1 words.
+#[must_use]
+pub fn l1_hash(words: &[U256]) -> B256 {
+    keccak256(words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect::<Vec<_>>())
+}
+
+/// The call that checks a proof against public inputs, ten for each batch place.
 #[must_use]
 pub fn verify(public_inputs: &[U256], proof: &[u8]) -> Bytes {
     let call =
@@ -37,6 +82,9 @@ pub fn describe_error(data: &[u8]) -> String {
         return format!("{error:?}");
     }
     if let Ok(error) = IVerifier::IVerifierErrors::abi_decode(data) {
+        return format!("{error:?}");
+    }
+    if let Ok(error) = IDataAvailability::IDataAvailabilityErrors::abi_decode(data) {
         return format!("{error:?}");
     }
     format!("0x{}", hex::encode(data))

@@ -24,14 +24,26 @@ use halo2_proofs::{
 };
 use serde_json::{Value, json};
 use tenon_contracts::{
-    artifacts::VERIFIER_SHAPE, calldata, evm::LOCAL_CHAIN_ID, generator::VALUES_PER_BATCH,
+    artifacts::{ARTIFACTS, VERIFIER_SHAPE},
+    calldata,
+    evm::LOCAL_CHAIN_ID,
+    generator::VALUES_PER_BATCH,
 };
 
 const DEPLOYER: Address = Address::repeat_byte(0xde);
 const GENESIS_STATE: u64 = 1_000_000;
 const FIXTURE: &str = "test/fixtures/settlement.json";
 const GENERATED: &str = "src/generated/Verifier.sol";
-const CONTRACTS: [&str; 2] = ["Verifier", "Rollup"];
+/// Files of src/ that nobody generates.
+const FORMATTED: [&str; 7] = [
+    "src/Rollup.sol",
+    "src/DemoRollup.sol",
+    "src/data",
+    "src/interfaces",
+    "src/libraries",
+    "src/rollup",
+    "test",
+];
 
 fn bless() -> bool {
     std::env::var_os("BLESS").is_some()
@@ -98,10 +110,9 @@ struct Run {
     batches: usize,
 }
 
-/// Public inputs of a run of batches, unused places 0, and the batches as the contract takes them.
-fn run_of_batches(run: &Run, domain: Fr) -> (Vec<Fr>, Value) {
+/// Public inputs of a run of batches, unused places 0.
+fn run_of_batches(run: &Run, domain: Fr) -> Vec<Fr> {
     let mut values = vec![Fr::zero(); VERIFIER_SHAPE.public_inputs()];
-    let mut batches = Vec::new();
     let mut state = run.state_in;
     for (index, place) in values.chunks_mut(VALUES_PER_BATCH).take(run.batches).enumerate() {
         let number = run.number + index as u64;
@@ -111,24 +122,17 @@ fn run_of_batches(run: &Run, domain: Fr) -> (Vec<Fr>, Value) {
         let batch = Fr::from(number) + Fr::from(u64::from(timestamp)) * Fr::from(1 << 32).square();
         let evaluations = [1, 2, 3, 4, 5].map(|value| Fr::from(0xe0_0000 + 8 * number + value).square());
         place.copy_from_slice(&[[domain, batch, state, next, commit], evaluations].concat());
-        batches.push(json!({
-            "commit": to_u256(&commit),
-            "number": number,
-            "state": to_u256(&next),
-            "timestamp": timestamp,
-        }));
         state = next;
     }
-    (values, Value::Array(batches))
+    values
 }
 
 fn state_after(number: u64) -> Fr {
     Fr::from(0x57a7_e000 + number).square().square()
 }
 
-fn settlement(proof: &Proof, batches: &Value) -> Value {
+fn settlement(proof: &Proof) -> Value {
     json!({
-        "batches": batches,
         "proof": format!("0x{}", hex::encode(&proof.proof)),
         "publicInputs": proof.public_inputs,
     })
@@ -145,7 +149,7 @@ fn fixture(circuit: &SmallCircuit) -> String {
 
     let first =
         Run { number: 1, timestamp: 1_700_000_000, state_in: Fr::from(GENESIS_STATE), batches: places };
-    let (values, first_batches) = run_of_batches(&first, domain_element);
+    let values = run_of_batches(&first, domain_element);
     let first_proof = circuit.prove(&values, 1);
     let g = circuit.params.get_g();
     let bad: [G1Affine; 2] = [(g[1] * Fr::from(5)).to_affine(), (g[0] * Fr::from(6)).to_affine()];
@@ -157,19 +161,16 @@ fn fixture(circuit: &SmallCircuit) -> String {
         state_in: state_after(places as u64),
         batches: 1,
     };
-    let (values, next_batches) = run_of_batches(&next, domain_element);
+    let values = run_of_batches(&next, domain_element);
     let next_proof = circuit.prove(&values, 2);
 
     let content = json!({
-        "badAccumulator": settlement(&bad_proof, &first_batches),
+        "badAccumulator": settlement(&bad_proof),
         "chainId": LOCAL_CHAIN_ID,
         "deployer": DEPLOYER,
-        "domain": domain,
-        "first": settlement(&first_proof, &first_batches),
-        "genesisState": U256::from(GENESIS_STATE),
-        "next": settlement(&next_proof, &next_batches),
+        "first": settlement(&first_proof),
+        "next": settlement(&next_proof),
         "otherPoints": coordinates(&[(g[0] * Fr::from(77)).to_affine()]),
-        "rollup": rollup,
         "verifyingKey": format!("0x{}", hex::encode(&generated.verifying_key)),
         "verifyingKeyHash": keccak256(&generated.verifying_key),
     });
@@ -224,7 +225,7 @@ fn artifact(contract: &str) -> String {
 fn the_artifacts_are_committed() {
     let _foundry = foundry();
     forge(&["build", "--skip", "test"]);
-    for contract in CONTRACTS {
+    for contract in ["Verifier"].into_iter().chain(ARTIFACTS.iter().map(|(name, _)| *name)) {
         let path = format!("artifacts/{contract}.json");
         let compiled = artifact(contract);
         if bless() {
@@ -240,7 +241,7 @@ fn the_artifacts_are_committed() {
 #[test]
 fn the_foundry_tests_pass() {
     let _foundry = foundry();
-    forge(&["fmt", "--check", "src/Rollup.sol", "src/interfaces", "test"]);
+    forge(&[&["fmt", "--check"][..], &FORMATTED].concat());
     let output = forge(&["test"]);
     println!("{output}");
     assert!(output.contains(" 0 failed"), "{output}");

@@ -12,9 +12,7 @@ use tenon_circuits::{
     rollup::{PROTOCOL_VERSION, field},
 };
 use tenon_contracts::{
-    artifacts::{
-        IROLLUP_SOURCE, IVERIFIER_SOURCE, ROLLUP_JSON, ROLLUP_SOURCE, VERIFIER_JSON, VERIFIER_SOURCE,
-    },
+    artifacts::{ARTIFACTS, SOURCES, VERIFIER_JSON, VERIFIER_SOURCE},
     deployment::verifying_key_init_code,
 };
 use tenon_prover::{
@@ -37,7 +35,7 @@ const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 pub enum Contracts {
     /// Writes sources, ABIs, code and the verifying key, for deploying with other tools.
     Export(Export),
-    /// Deploys verifying key, verifier and rollup.
+    /// Deploys verifier and rollup.
     Deploy(Deploy),
 }
 
@@ -80,7 +78,6 @@ struct ExportReport {
     /// Data of the transaction that creates the contract whose code is the verifying key.
     verifying_key_init_code: String,
     verifier_constructor: [&'static str; 2],
-    rollup_constructor: [&'static str; 2],
     files: Vec<String>,
 }
 
@@ -94,17 +91,16 @@ impl Export {
         let init_code = verifying_key_init_code(&verifier.verifying_key).or_work("verifying key")?;
         let compiled_verifier = verifier.solidity == VERIFIER_SOURCE;
 
-        let mut files: Vec<(&str, &[u8])> = vec![
-            ("src/Rollup.sol", ROLLUP_SOURCE.as_bytes()),
-            ("src/generated/Verifier.sol", verifier.solidity.as_bytes()),
-            ("src/interfaces/IRollup.sol", IROLLUP_SOURCE.as_bytes()),
-            ("src/interfaces/IVerifier.sol", IVERIFIER_SOURCE.as_bytes()),
-            ("artifacts/Rollup.json", ROLLUP_JSON.as_bytes()),
-            ("verifying-key.bin", &verifier.verifying_key),
+        let mut files: Vec<(String, &[u8])> = vec![
+            ("src/generated/Verifier.sol".to_owned(), verifier.solidity.as_bytes()),
+            ("verifying-key.bin".to_owned(), &verifier.verifying_key),
         ];
+        files.extend(SOURCES.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes())));
+        files
+            .extend(ARTIFACTS.iter().map(|(name, json)| (format!("artifacts/{name}.json"), json.as_bytes())));
         let artifact = "artifacts/Verifier.json";
         if compiled_verifier {
-            files.push((artifact, VERIFIER_JSON.as_bytes()));
+            files.push((artifact.to_owned(), VERIFIER_JSON.as_bytes()));
         } else {
             // One of an earlier export would be for another verifier.
             remove(&self.directory.join(artifact))?;
@@ -125,8 +121,7 @@ impl Export {
             verifying_key_hash: output::hex(l1::verifying_key_hash(&verifier)),
             verifying_key_init_code: output::hex(&init_code),
             verifier_constructor: ["address verifyingKey", "bytes32 verifyingKeyHash"],
-            rollup_constructor: ["address verifier", "uint256 genesisState"],
-            files: files.iter().map(|(name, _)| *name).chain([description]).map(str::to_owned).collect(),
+            files: files.iter().map(|(name, _)| name.clone()).chain([description.to_owned()]).collect(),
         };
         let text = serde_json::to_string_pretty(&report).map_err(Failure::work)? + "\n";
         write(&self.directory.join(description), text.as_bytes())?;

@@ -28,9 +28,9 @@ use tenon_circuits::{
     rollup::{Fr, field},
 };
 use tenon_contracts::{
-    bindings::{IRollup, IVerifier},
+    bindings::{IRollup, ISettlement, IVerifier},
     calldata,
-    deployment::{Deployment, DeploymentError},
+    deployment::{Deployment, DeploymentError, Parameters},
     generator::{self, GeneratedVerifier, GeneratorError, SrsOrigin},
 };
 
@@ -145,7 +145,7 @@ pub struct Deployed {
     pub chain_id: u64,
     /// What transactions and proofs for this rollup carry.
     pub domain: Fr,
-    /// Gas of all three transactions.
+    /// Gas of all transactions.
     pub gas_used: u64,
 }
 
@@ -213,13 +213,14 @@ pub trait L1: fmt::Debug + Send + Sync {
     /// When it reverts or the chain can't be reached.
     async fn call(&self, action: &str, to: Address, data: Bytes) -> Result<Bytes, L1Error>;
 
-    /// Deploys verifying key, verifier and rollup.
+    /// Deploys verifier and rollup, with the sender as its operator.
     ///
     /// # Errors
     /// When one of the transactions fails.
     async fn deploy(&self, verifier: &GeneratedVerifier, genesis_state: Fr) -> Result<Deployed, L1Error> {
         let chain_id = self.chain_id().await?;
-        let plan = Deployment::plan(self.sender(), self.nonce().await?, verifier, to_word(&genesis_state))?;
+        let parameters = Parameters::demonstration(self.sender(), to_word(&genesis_state));
+        let plan = Deployment::plan(self.sender(), self.nonce().await?, verifier, &parameters)?;
         let mut gas_used = 0;
         for creation in plan.creations() {
             let action = format!("deploying the {}", creation.name);
@@ -254,8 +255,7 @@ pub trait L1: fmt::Debug + Send + Sync {
         batches: &[BatchPublicInputs],
         proof: &[u8],
     ) -> Result<Settlement, L1Error> {
-        let batches: Vec<_> = batches.iter().map(settled_batch).collect();
-        let receipt = self.transact("settling", Some(rollup), calldata::settle(&batches, proof)).await?;
+        let receipt = self.transact("settling", Some(rollup), settlement(batches, proof)).await?;
         let state = read(self, rollup, IRollup::stateCall {}).await?;
         Ok(Settlement {
             transaction: receipt.transaction,
@@ -271,16 +271,18 @@ pub trait L1: fmt::Debug + Send + Sync {
     /// When there is no such contract or the chain can't be reached.
     async fn position(&self, rollup: Address) -> Result<Position, L1Error> {
         let state = from_word("state", read(self, rollup, IRollup::stateCall {}).await?)?;
-        let last_batch = read(self, rollup, IRollup::lastBatchCall {}).await?;
-        let last_timestamp = read(self, rollup, IRollup::lastTimestampCall {}).await?;
+        let last_batch = read(self, rollup, IRollup::lastFinalizedCall {}).await?;
+        let last_timestamp = read(self, rollup, IRollup::lastFinalizedTimestampCall {}).await?;
         let domain = from_word("domain", read(self, rollup, IRollup::domainCall {}).await?)?;
-        let verifier = read(self, rollup, IRollup::verifierCall {}).await?;
+        let version = read(self, rollup, IRollup::policyVersionCall {}).await?;
+        let policy = read(self, rollup, IRollup::policyCall { version }).await?;
+        let verifier = policy.kinds.first().map(|kind| kind.verifier).unwrap_or_default();
         let verifying_key_hash = read(self, verifier, IVerifier::verifyingKeyHashCall {}).await?;
         Ok(Position { state, last_batch, last_timestamp, domain, verifier, verifying_key_hash })
     }
 }
 
-/// Calls a function of a contract that takes nothing and changes nothing.
+/// Calls a function of a contract that changes nothing.
 async fn read<C: SolCall, T: L1 + ?Sized>(l1: &T, address: Address, call: C) -> Result<C::Return, L1Error> {
     let action = format!("asking {address} for {}", C::SIGNATURE);
     let output = l1.call(&action, address, call.abi_encode().into()).await?;
@@ -310,17 +312,26 @@ pub fn verifying_key_hash(verifier: &GeneratedVerifier) -> B256 {
     keccak256(&verifier.verifying_key)
 }
 
-/// A batch as the rollup contract takes it.
+/// The call that commits and proves a run of batches that publish nothing, which only a rollup whose data a committee
+/// keeps can take.
 #[must_use]
-pub fn settled_batch(batch: &BatchPublicInputs) -> IRollup::Batch {
-    let word = to_word(&batch.batch);
+pub fn settlement(batches: &[BatchPublicInputs], proof: &[u8]) -> Bytes {
     // The lowest 64 bits are the number and the next 32 the timestamp.
-    let [number, timestamp, ..] = word.as_limbs();
-    IRollup::Batch {
-        number: *number,
-        timestamp: *timestamp as u32,
-        state: to_word(&batch.state_out),
+    let first = batches.first().map_or(0, |batch| to_word(&batch.batch).as_limbs()[0]);
+    let attestations = vec![Bytes::new(); batches.len()];
+    let batches: Vec<_> = batches.iter().map(settled_batch).collect();
+    calldata::commit_and_prove(first, &batches, &attestations, proof)
+}
+
+fn settled_batch(batch: &BatchPublicInputs) -> ISettlement::Batch {
+    let [_, timestamp, ..] = *to_word(&batch.batch).as_limbs();
+    ISettlement::Batch {
+        timestamp: timestamp as u32,
+        stateOut: to_word(&batch.state_out),
         commit: to_word(&batch.commit),
+        dataHash: calldata::data_hash(&[]),
+        l1Words: Vec::new(),
+        opening: Bytes::new(),
     }
 }
 
