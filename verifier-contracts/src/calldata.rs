@@ -4,8 +4,13 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256, keccak256},
     sol_types::{SolCall, SolInterface, SolValue},
 };
+use ark_ff::PrimeField;
+use tenon_circuits::rollup::field;
 
-use crate::bindings::{IDataAvailability, IRollup, ISettlement, IVerifier};
+use crate::{
+    bindings::{IDataAvailability, IRollup, ISettlement, IVerifier},
+    blob::Opening,
+};
 
 /// The call that commits a run of batches, the first of which has the given number.
 #[must_use]
@@ -41,9 +46,10 @@ pub fn blob_count(blobs: u8) -> Bytes {
 
 /// A batch's opening where its data is in blobs: value, commitment and proof of each.
 #[must_use]
-pub fn blob_opening(openings: &[(U256, [u8; 48], [u8; 48])]) -> Bytes {
-    let parts = openings.iter().flat_map(|(value, commitment, proof)| {
-        value.to_be_bytes::<32>().into_iter().chain(*commitment).chain(*proof)
+pub fn blob_opening(openings: &[Opening]) -> Bytes {
+    let parts = openings.iter().flat_map(|opening| {
+        let value = field::bigint_to_bytes(&opening.y.into_bigint());
+        value.into_iter().chain(opening.commitment.0).chain(opening.proof.0)
     });
     parts.collect()
 }

@@ -11,10 +11,8 @@ use std::{
     sync::{LazyLock, Mutex, MutexGuard},
 };
 
-use alloy::primitives::{Address, U256, keccak256};
-use common::{
-    CircuitShape, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with, to_u256,
-};
+use alloy::primitives::{Address, keccak256};
+use common::{CircuitShape, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with};
 use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1Affine},

@@ -20,10 +20,10 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 use tenon_contracts::{
-    artifacts::{self, VERIFIER_SHAPE},
+    artifacts::{ARTIFACTS, VERIFIER_JSON, VERIFIER_SHAPE},
     bindings::IVerifier,
     calldata,
-    deployment::{Deployment, MAX_CODE_SIZE, verifying_key_init_code},
+    deployment::{Deployment, MAX_CODE_SIZE, Parameters, verifying_key_init_code},
     evm::{EvmError, LOCAL_CHAIN_ID, LocalChain, Receipt},
     generator::{ACCUMULATOR_LIMBS, GeneratorError, SrsOrigin, VALUES_PER_BATCH, generate},
 };
@@ -264,7 +264,7 @@ fn deploys_and_verifies() {
     ));
     let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
     let nonce = chain.nonce(DEPLOYER);
-    let plan = Deployment::plan(DEPLOYER, nonce, &circuit.generate(), U256::from(42)).expect("plan");
+    let plan = Deployment::plan(DEPLOYER, nonce, &circuit.generate(), &parameters()).expect("plan");
     for creation in [&plan.verifying_key, &plan.verifier] {
         assert_eq!(create(&mut chain, creation.init_code.clone()), creation.address, "{}", creation.name);
     }
@@ -283,10 +283,18 @@ fn deploys_and_verifies() {
     }
 }
 
+fn parameters() -> Parameters {
+    Parameters::demonstration(DEPLOYER, U256::from(42))
+}
+
 #[test]
 fn embedded_code_fits_into_a_contract() {
-    for code in [artifacts::verifier_runtime_code(), artifacts::rollup_runtime_code()] {
-        assert!(!code.is_empty() && code.len() <= MAX_CODE_SIZE, "{} bytes", code.len());
+    for (name, json) in ARTIFACTS.iter().chain(&[("Verifier", VERIFIER_JSON)]) {
+        let artifact: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        let code = artifact["deployedBytecode"].as_str().expect("code").trim_start_matches("0x");
+        assert_eq!(code.is_empty(), *name == "IRollup", "{name}");
+        assert!(code.len() / 2 <= MAX_CODE_SIZE, "{name}: {} bytes", code.len() / 2);
+        assert!(code.bytes().all(|digit| digit.is_ascii_hexdigit()), "{name} is linked");
     }
 }
 
@@ -299,14 +307,14 @@ fn refuses_a_development_set_up_on_a_public_chain() {
         VERIFIER_SHAPE.constant_columns,
         VERIFIER_SHAPE.batch_places,
     ));
-    let plan = Deployment::plan(DEPLOYER, 0, &circuit.generate(), U256::ZERO).expect("plan");
+    let plan = Deployment::plan(DEPLOYER, 0, &circuit.generate(), &parameters()).expect("plan");
     let mut chain = LocalChain::new(1, NOW);
     create(&mut chain, plan.verifying_key.init_code.clone());
     let error = chain.transact(DEPLOYER, None, plan.verifier.init_code.clone()).expect_err("mainnet");
     let EvmError::Reverted { data, .. } = error else { panic!("{error}") };
     assert!(calldata::describe_error(&data).contains("DevelopmentSrs"));
     let other = SmallCircuit::new(shape(8, 2, 1, 1, 1)).generate();
-    Deployment::plan(DEPLOYER, 0, &other, U256::ZERO).expect_err("another constraint system");
+    Deployment::plan(DEPLOYER, 0, &other, &parameters()).expect_err("another constraint system");
 }
 
 #[test]
