@@ -27,10 +27,9 @@ pub const VERIFIER_JSON: &str = include_str!("../artifacts/Verifier.json");
 
 /// Path and text of each source file but the verifier's, with its imports as they are in this crate.
 pub const SOURCES: &[(&str, &str)] = &sources![
-    "Rollup.sol",
+    "CommitteeData.sol",
     "DemoRollup.sol",
-    "data/BlobData.sol",
-    "data/CommitteeData.sol",
+    "Rollup.sol",
     "interfaces/IDataAvailability.sol",
     "interfaces/IExits.sol",
     "interfaces/IGovernance.sol",
@@ -39,6 +38,7 @@ pub const SOURCES: &[(&str, &str)] = &sources![
     "interfaces/IRollup.sol",
     "interfaces/ISettlement.sol",
     "interfaces/IVerifier.sol",
+    "libraries/Blobs.sol",
     "libraries/Hashes.sol",
     "libraries/L1Stream.sol",
     "libraries/StateTree.sol",
@@ -58,7 +58,6 @@ pub const SOURCES: &[(&str, &str)] = &sources![
 /// Name and JSON (`abi`, `bytecode`, `deployedBytecode`) of each compiled contract but the verifier, and of the
 /// interface that the rollup's address answers to, which has no code.
 pub const ARTIFACTS: &[(&str, &str)] = &artifacts![
-    "BlobData",
     "CommitteeData",
     "DemoRollup",
     "IRollup",
@@ -74,7 +73,6 @@ pub const ARTIFACTS: &[(&str, &str)] = &artifacts![
 #[allow(missing_docs)]
 pub(crate) mod compiled {
     alloy::sol!(Verifier, "artifacts/Verifier.json");
-    alloy::sol!(BlobData, "artifacts/BlobData.json");
     alloy::sol!(CommitteeData, "artifacts/CommitteeData.json");
     alloy::sol!(PoseidonT3, "artifacts/PoseidonT3.json");
     alloy::sol!(PoseidonT5, "artifacts/PoseidonT5.json");

@@ -101,8 +101,8 @@ pub struct Deployment {
     pub verifying_key: Creation,
     /// The verifier.
     pub verifier: Creation,
-    /// What checks data availability.
-    pub data: Creation,
+    /// What checks data availability; nothing where the data is in blobs.
+    pub data: Option<Creation>,
     /// The hashers of two, four and five elements.
     pub poseidon: [Creation; 3],
     /// The rollup's code: powers, exits, core. Each hands on to the one before it.
@@ -156,7 +156,8 @@ impl Deployment {
         let verifying_key = create("verifying key", verifying_key_init_code(key_code)?);
         let code = verifier_init_code(verifying_key.address, keccak256(key_code));
         let verifier = create("verifier", code);
-        let data = create("data availability", data_init_code(&parameters.data));
+        let data = data_init_code(&parameters.data).map(|code| create("data availability", code));
+        let data_address = data.as_ref().map(|creation| creation.address).unwrap_or_default();
         let poseidon = [
             create("Poseidon of two", compiled::PoseidonT3::BYTECODE.clone()),
             create("Poseidon of four", compiled::PoseidonT5::BYTECODE.clone()),
@@ -165,8 +166,8 @@ impl Deployment {
         let powers = create("rollup's powers", governance::RollupGovernance::BYTECODE.clone());
         let hashers = [&poseidon[0], &poseidon[1], &poseidon[2]].map(|creation| creation.address);
         let exits =
-            create("rollup's exits", exits_init_code(&data, &powers, hashers, parameters.claim_delay));
-        let core = create("rollup's core", core_init_code(&data, &exits, parameters.exit_fee));
+            create("rollup's exits", exits_init_code(data_address, &powers, hashers, parameters.claim_delay));
+        let core = create("rollup's core", core_init_code(data_address, &exits, parameters.exit_fee));
         let rollup = create("rollup", rollup_init_code(&core, &verifier, parameters));
         Ok(Self { verifying_key, verifier, data, poseidon, code: [powers, exits, core], rollup })
     }
@@ -174,8 +175,14 @@ impl Deployment {
     /// The transactions in the order in which they have to be sent.
     #[must_use]
     pub fn creations(&self) -> Vec<&Creation> {
-        let first = [&self.verifying_key, &self.verifier, &self.data];
-        first.into_iter().chain(&self.poseidon).chain(&self.code).chain([&self.rollup]).collect()
+        let first = [&self.verifying_key, &self.verifier];
+        first
+            .into_iter()
+            .chain(&self.data)
+            .chain(&self.poseidon)
+            .chain(&self.code)
+            .chain([&self.rollup])
+            .collect()
     }
 
     /// The domain that transactions for this rollup are signed for.
@@ -212,23 +219,23 @@ pub fn verifier_init_code(verifying_key: Address, verifying_key_hash: B256) -> B
     )
 }
 
-fn data_init_code(mode: &DataMode) -> Bytes {
+fn data_init_code(mode: &DataMode) -> Option<Bytes> {
     match mode {
-        DataMode::Blobs => compiled::BlobData::BYTECODE.clone(),
+        DataMode::Blobs => None,
         DataMode::Committee { members, threshold } => {
             let arguments = compiled::CommitteeData::constructorCall {
                 members: members.clone(),
                 threshold_: U256::from(*threshold),
             };
-            with_arguments(&compiled::CommitteeData::BYTECODE, &arguments.abi_encode())
+            Some(with_arguments(&compiled::CommitteeData::BYTECODE, &arguments.abi_encode()))
         }
     }
 }
 
-fn exits_init_code(data: &Creation, powers: &Creation, hashers: [Address; 3], claim_delay: u64) -> Bytes {
+fn exits_init_code(data: Address, powers: &Creation, hashers: [Address; 3], claim_delay: u64) -> Bytes {
     let [poseidon2, poseidon4, poseidon5] = hashers;
     let arguments = exits::RollupExits::constructorCall {
-        data: data.address,
+        data,
         governance: powers.address,
         poseidon2,
         poseidon4,
@@ -238,9 +245,8 @@ fn exits_init_code(data: &Creation, powers: &Creation, hashers: [Address; 3], cl
     with_arguments(&exits::RollupExits::BYTECODE, &arguments.abi_encode())
 }
 
-fn core_init_code(data: &Creation, exits: &Creation, exit_fee: U256) -> Bytes {
-    let arguments =
-        core::RollupCore::constructorCall { data: data.address, exits: exits.address, exitFee_: exit_fee };
+fn core_init_code(data: Address, exits: &Creation, exit_fee: U256) -> Bytes {
+    let arguments = core::RollupCore::constructorCall { data, exits: exits.address, exitFee_: exit_fee };
     with_arguments(&core::RollupCore::BYTECODE, &arguments.abi_encode())
 }
 

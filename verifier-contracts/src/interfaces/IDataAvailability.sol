@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 /// @title How a batch's data is published, and tied to its proof
+/// @notice Blobs are checked by the rollup's own code, every other mode by a contract fixed at deployment.
 interface IDataAvailability {
     /// @notice A batch has no blob, or too many.
     error BlobCount(uint256 maximum, uint256 actual);
@@ -53,7 +54,4 @@ interface IDataAvailability {
         external
         view
         returns (uint256 z, uint256 y);
-
-    /// @notice Whether the data is in blobs; else a committee keeps it.
-    function usesBlobs() external view returns (bool);
 }

@@ -195,6 +195,6 @@ interface ISettlement {
     /// @notice What signatures and proofs carry, so that they hold for this contract on this chain alone.
     function domain() external view returns (uint256);
 
-    /// @notice The contract that checks data availability.
+    /// @notice The contract that checks data availability; the zero address where the data is in blobs.
     function dataAvailability() external view returns (address);
 }

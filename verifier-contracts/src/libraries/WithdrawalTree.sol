@@ -17,13 +17,15 @@ library WithdrawalTree {
         returns (bytes32 digest)
     {
         bytes32 tag = LEAF_TAG;
+        // Narrow values may carry bits above their types into assembly; widened ones don't.
+        (uint256 batchWord, uint256 tokenWord, uint256 ownerWord) = (batch, token, uint160(owner));
         assembly ("memory-safe") {
             let pointer := mload(0x40)
             mstore(pointer, tag)
-            mstore(add(pointer, 0x20), batch)
+            mstore(add(pointer, 0x20), batchWord)
             mstore(add(pointer, 0x40), index)
-            mstore(add(pointer, 0x60), token)
-            mstore(add(pointer, 0x80), owner)
+            mstore(add(pointer, 0x60), tokenWord)
+            mstore(add(pointer, 0x80), ownerWord)
             mstore(add(pointer, 0xa0), amount)
             digest := keccak256(pointer, 0xc0)
         }

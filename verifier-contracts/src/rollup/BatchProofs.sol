@@ -4,7 +4,9 @@ pragma solidity ^0.8.30;
 import {IDataAvailability} from "../interfaces/IDataAvailability.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {IVerifier} from "../interfaces/IVerifier.sol";
+import {Blobs} from "../libraries/Blobs.sol";
 import {L1Stream} from "../libraries/L1Stream.sol";
+import {Bounds} from "./Bounds.sol";
 import {RollupStorage} from "./RollupStorage.sol";
 
 /// @title From batches to public inputs to verdicts
@@ -18,10 +20,8 @@ abstract contract BatchProofs is RollupStorage {
     bytes32 internal constant OUTCOME_TAG = keccak256("tenon.v1.outcome");
     bytes32 internal constant RESULT_TAG = keccak256("tenon.v1.result");
 
-    /// @dev What checks the data.
+    /// @dev What checks the data; the zero address where it is in blobs.
     IDataAvailability internal immutable DATA;
-    /// @dev Whether the data is in blobs.
-    bool internal immutable BLOBS;
 
     /// @dev Where a batch stands in a run, and what was found out about it.
     /// @param domain The rollup's domain.
@@ -44,8 +44,13 @@ abstract contract BatchProofs is RollupStorage {
     }
 
     constructor(IDataAvailability data) {
+        if (address(data) != address(0)) Bounds.requireCode(address(data));
         DATA = data;
-        BLOBS = data.usesBlobs();
+    }
+
+    /// @dev Whether the data is in blobs.
+    function _usesBlobs() internal view returns (bool) {
+        return address(DATA) == address(0);
     }
 
     /// @dev Fills a batch's place among the public inputs, which is there.
@@ -64,10 +69,13 @@ abstract contract BatchProofs is RollupStorage {
         if (own[3] >= R) revert ISettlement.StateOutOfRange(step.number, own[3]);
         if (own[4] >= R) revert ISettlement.CommitOutOfRange(step.number, own[4]);
         step.l1Hash = L1Stream.hash(batch.l1Words);
-        uint256 zD;
-        (zD, own[8]) = _points(own, step.l1Hash, batch.dataHash);
         uint256 yD;
-        (own[5], yD) = DATA.evaluate(batch.dataHash, zD, batch.opening);
+        (own[5], own[8]) = _points(own, step.l1Hash, batch.dataHash);
+        if (_usesBlobs()) {
+            yD = Blobs.evaluate(batch.dataHash, own[5], batch.opening);
+        } else {
+            (own[5], yD) = DATA.evaluate(batch.dataHash, own[5], batch.opening);
+        }
         own[6] = uint128(yD);
         own[7] = yD >> 128;
         if (batch.l1Words.length == 0) {
@@ -119,11 +127,11 @@ abstract contract BatchProofs is RollupStorage {
 
     /// @dev Reverts unless every kind of a policy accepts its proof.
     function _requireProofs(uint32 version, uint256[] memory values, bytes[] calldata proofs) internal view {
-        PolicyEntry storage entry = _policies[version][0];
-        uint256 count = entry.count;
+        bool present = version == _version;
+        uint256 count = present ? _kinds : _policies[version][0].count;
         if (proofs.length != count) revert ISettlement.ProofCount(count, proofs.length);
         for (uint256 i = 0; i < count; i++) {
-            address verifier = i == 0 ? entry.verifier : _policies[version][i].verifier;
+            address verifier = present && i == 0 ? _verifier : _policies[version][i].verifier;
             if (!IVerifier(verifier).verify(values, proofs[i])) {
                 revert ISettlement.ProofNotAccepted(verifier);
             }
@@ -132,7 +140,7 @@ abstract contract BatchProofs is RollupStorage {
 
     /// @dev Public inputs of a run, all 0.
     function _values(uint32 version, uint256 batches) internal view returns (uint256[] memory) {
-        uint256 places = _policies[version][0].batchPlaces;
+        uint256 places = version == _version ? _batchPlaces : _policies[version][0].batchPlaces;
         if (batches == 0 || batches > places) revert ISettlement.BatchCount(places, batches);
         return new uint256[](VALUES_PER_BATCH * places);
     }
@@ -143,7 +151,7 @@ abstract contract BatchProofs is RollupStorage {
         view
         returns (bytes32)
     {
-        bytes32 data = BLOBS ? batch.dataHash : bytes32(batch.commit);
+        bytes32 data = _usesBlobs() ? batch.dataHash : bytes32(batch.commit);
         return keccak256(
             abi.encode(
                 INPUT_TAG,

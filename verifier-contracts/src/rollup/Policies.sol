@@ -37,6 +37,9 @@ abstract contract Policies is RollupStorage {
                 PolicyEntry(verifier, kinds[i].kind, uint16(places), i == 0 ? uint16(kinds.length) : 0);
         }
         _version = version;
+        _verifier = kinds[0].verifier;
+        _batchPlaces = uint16(places);
+        _kinds = uint8(kinds.length);
         emit IGovernance.PolicySet(version, uint16(places), kinds);
     }
 

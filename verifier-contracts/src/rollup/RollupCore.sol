@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IDataAvailability} from "../interfaces/IDataAvailability.sol";
 import {IQueue} from "../interfaces/IQueue.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
+import {Blobs} from "../libraries/Blobs.sol";
 import {Hashes} from "../libraries/Hashes.sol";
 import {L1Stream} from "../libraries/L1Stream.sol";
 import {Transfers} from "../libraries/Transfers.sol";
@@ -26,7 +27,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     /// @inheritdoc IQueue
     uint256 public immutable exitFee;
 
-    /// @param data What checks data availability.
+    /// @param data What checks data availability; the zero address for blobs.
     /// @param exits The code of {RollupExits}.
     /// @param exitFee_ What a forced exit costs, in wei.
     constructor(IDataAvailability data, address exits, uint256 exitFee_) BatchProofs(data) {
@@ -46,11 +47,11 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         _requireOperator();
         _requireLive();
         _requireNotPaused();
-        uint64 number = _committed + 1;
+        uint64 number = uint64(_committed) + 1;
         if (first != number) revert BatchNumber(number, first);
         if (headers.length == 0) revert BatchCount(type(uint64).max, 0);
         bytes32 previous = _batches[number - 1];
-        uint32 timestamp = _committedTimestamp;
+        uint32 timestamp = lastCommittedTimestamp();
         uint256 blobs = 0;
         for (uint256 i = 0; i < headers.length; i++) {
             Header calldata header = headers[i];
@@ -60,7 +61,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
             number++;
         }
         _requireNoBlob(blobs);
-        _committed = number - 1;
+        _committed = uint40(number - 1);
         _committedTimestamp = timestamp;
         if (_pendingSince == 0) _pendingSince = uint32(block.timestamp);
     }
@@ -72,7 +73,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         _requireOperator();
         _requireLive();
         uint64 last = first + uint64(batches.length) - 1;
-        if (first != _finalized + 1) revert BatchNumber(_finalized + 1, first);
+        _requireNext(first);
         if (last > _committed) revert NotCommitted(first, _committed, last);
         _settle(batches, proofs, previous, true);
         _pendingSince = last == _committed ? 0 : uint32(block.timestamp);
@@ -86,31 +87,29 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         bytes[] calldata proofs
     ) external {
         _requireLive();
-        if (!isOpen()) {
-            _requireOperator();
-            _requireNotPaused();
+        bool allowed = _operators[msg.sender];
+        if ((!allowed || block.timestamp < _pausedUntil) && !isOpen()) {
+            if (!allowed) revert NotOperator(msg.sender);
+            revert Paused(_pausedUntil);
         }
         _discardUnproven();
-        if (first != _finalized + 1) revert BatchNumber(_finalized + 1, first);
+        _requireNext(first);
         if (attestations.length != batches.length) {
             revert AttestationCount(batches.length, attestations.length);
         }
         uint64 number = first;
         uint32 timestamp = _finalizedTimestamp;
         uint256 blobs = 0;
-        uint256 ownDomain = _domain();
         for (uint256 i = 0; i < batches.length; i++) {
             Batch calldata batch = batches[i];
             _checkTimestamp(number, timestamp, batch.timestamp);
             timestamp = batch.timestamp;
-            blobs = _publishOne(ownDomain, number, batch, blobs, attestations[i]);
+            blobs = _publishOne(number, batch, blobs, attestations[i]);
             number++;
         }
         _requireNoBlob(blobs);
         _settle(batches, proofs, 0, false);
-        _committed = number - 1;
-        _committedTimestamp = timestamp;
-        _pendingSince = 0;
+        if (_pendingSince != 0) _pendingSince = 0;
     }
 
     /// @inheritdoc ISettlement
@@ -119,7 +118,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         _requireLive();
         uint64 last = _committed;
         if (first <= _finalized || first > last) revert NotCommitted(_finalized + 1, last, first);
-        _committed = first - 1;
+        _committed = uint40(first - 1);
         // The timestamps of the batches kept are in their hashes alone; proving compares each with the one before.
         _committedTimestamp = _finalizedTimestamp;
         emit BatchesReverted(first, last);
@@ -197,8 +196,8 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     }
 
     /// @inheritdoc ISettlement
-    function lastCommittedTimestamp() external view returns (uint32) {
-        return _committedTimestamp;
+    function lastCommittedTimestamp() public view returns (uint32) {
+        return _committed == _finalized ? _finalizedTimestamp : _committedTimestamp;
     }
 
     /// @inheritdoc ISettlement
@@ -257,6 +256,11 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         if (!_operators[msg.sender]) revert NotOperator(msg.sender);
     }
 
+    function _requireNext(uint64 first) private view {
+        uint64 next = uint64(_finalized) + 1;
+        if (first != next) revert BatchNumber(next, first);
+    }
+
     function _requireNoBlob(uint256 index) private view {
         bytes32 versionedHash = blobhash(index);
         if (versionedHash != 0) revert BlobUnused(index, versionedHash);
@@ -275,7 +279,17 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         index = _queueTail;
         deadline = uint32(block.timestamp + DEADLINE);
         _queue[index] = uint256(deadline) << 224 | hash;
-        _queueTail = index + 1;
+        _queueTail = uint40(index + 1);
+    }
+
+    /// @dev What {IDataAvailability-publish} says.
+    function _publish(uint64 number, uint256 commit_, uint256 firstBlob, bytes calldata attestation)
+        private
+        view
+        returns (bytes32[] memory)
+    {
+        if (_usesBlobs()) return Blobs.publish(firstBlob, attestation);
+        return DATA.publish(_domain(), number, commit_, firstBlob, attestation);
     }
 
     /// @dev Publishes and stores one batch.
@@ -285,7 +299,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     {
         if (header.stateOut >= R) revert StateOutOfRange(number, header.stateOut);
         if (header.commit >= R) revert CommitOutOfRange(number, header.commit);
-        bytes32[] memory hashes = DATA.publish(_domain(), number, header.commit, blobs, header.attestation);
+        bytes32[] memory hashes = _publish(number, header.commit, blobs, header.attestation);
         hash = _chain(
             previous,
             number,
@@ -302,14 +316,11 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     }
 
     /// @dev Publishes one batch that is proven at once.
-    function _publishOne(
-        uint256 ownDomain,
-        uint64 number,
-        Batch calldata batch,
-        uint256 blobs,
-        bytes calldata attestation
-    ) private returns (uint256) {
-        bytes32[] memory hashes = DATA.publish(ownDomain, number, batch.commit, blobs, attestation);
+    function _publishOne(uint64 number, Batch calldata batch, uint256 blobs, bytes calldata attestation)
+        private
+        returns (uint256)
+    {
+        bytes32[] memory hashes = _publish(number, batch.commit, blobs, attestation);
         bytes32 dataHash = Hashes.ofWords(hashes);
         if (dataHash != batch.dataHash) revert DataMismatch(number, dataHash, batch.dataHash);
         bytes32 l1Hash = L1Stream.hash(batch.l1Words);
@@ -375,8 +386,10 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         }
         _requireForced(head, step.queueEnd, step.queueTail);
         _state = step.stateIn;
-        _finalized = step.number;
-        _queueHead = step.queueEnd;
+        uint40 last = uint40(step.number);
+        if (!committed) _committed = last;
+        _finalized = last;
+        _queueHead = uint40(step.queueEnd);
         _finalizedTimestamp = timestamp;
         _finalizedAt = uint32(block.timestamp);
         _requireProofs(version, values, proofs);

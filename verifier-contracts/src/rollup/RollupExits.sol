@@ -32,7 +32,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
     /// @notice A hasher doesn't hash as circomlib does.
     error NotPoseidon(address hasher);
 
-    /// @param data What checks data availability.
+    /// @param data What checks data availability; the zero address for blobs.
     /// @param governance The code of {RollupGovernance}.
     /// @param poseidon2 Poseidon of two elements.
     /// @param poseidon4 Poseidon of four elements.
@@ -164,7 +164,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         if (block.timestamp >= end) revert TooLate(end - 1, block.timestamp);
         Step memory step = _reprove(input.version, input, batch, proofs);
         if (batch.stateOut == outcome.stateOut && step.l1Hash == outcome.l1Hash) revert SameOutcome();
-        _contradicted = number;
+        _contradicted = uint40(number);
         _contradiction = Contradiction({
             shownAt: uint32(block.timestamp),
             version: input.version,
@@ -212,10 +212,10 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         delete _contradiction;
         _contradicted = 0;
         _frozenAt = uint32(block.timestamp);
-        _finalized = input.number - 1;
-        _committed = input.number - 1;
+        _finalized = uint40(input.number - 1);
+        _committed = uint40(input.number - 1);
         _state = input.stateIn;
-        _queueHead = input.queueStart;
+        _queueHead = uint40(input.queueStart);
         emit BatchesVoided(input.number, input.stateIn, input.queueStart);
     }
 
@@ -327,12 +327,11 @@ contract RollupExits is BatchProofs, Delegate, IExits {
             uint32(block.timestamp)
         );
         _batches[input.number] = _outcomeHash(outcome);
-        _finalized = input.number;
-        _committed = input.number;
+        _finalized = uint40(input.number);
+        _committed = uint40(input.number);
         _finalizedTimestamp = input.timestamp;
-        _committedTimestamp = input.timestamp;
         _state = batch.stateOut;
-        _queueHead = input.queueEnd;
+        _queueHead = uint40(input.queueEnd);
         _finalizedAt = uint32(block.timestamp);
         if (batch.l1Words.length != 0) emit ISettlement.L1Words(input.number, batch.l1Words);
         emit ContradictionResolved(input.number, false, outcome);

@@ -39,31 +39,34 @@ abstract contract RollupStorage {
     /// @dev Operations that a settlement has to consume at most, however many are overdue.
     uint256 internal constant FORCED_OPERATIONS = 512;
 
-    // Slot 0: the one that every call reads.
+    // Slot 0: what every call reads, and commits write.
     address internal _implementation;
-    uint32 internal _frozenAt;
-    uint32 internal _finalizedAt;
     /// @dev Since when something has been committed without any finalization; 0 if nothing has.
     uint32 internal _pendingSince;
+    /// @dev The last committed batch's timestamp, where that one isn't final.
+    uint32 internal _committedTimestamp;
+    /// @dev The proof policy's version; 0 where code is called at its own address.
+    uint32 internal _version;
 
     // Slot 1.
     uint256 internal _state;
 
-    // Slot 2.
-    uint64 internal _finalized;
-    uint64 internal _committed;
-    uint64 internal _queueHead;
+    // Slot 2: what a settlement writes. Numbers and places of 40 bits last for ever.
+    uint40 internal _finalized;
+    uint40 internal _committed;
+    uint40 internal _queueHead;
+    uint40 internal _queueTail;
     uint32 internal _finalizedTimestamp;
-    uint32 internal _committedTimestamp;
+    uint32 internal _finalizedAt;
+    uint32 internal _frozenAt;
 
-    // Slot 3: what a settlement reads without changing it.
-    uint64 internal _queueTail;
+    // Slot 3: what a settlement reads: the present policy's first entry once more, and what may hold it up.
+    address internal _verifier;
+    uint16 internal _batchPlaces;
+    uint8 internal _kinds;
     /// @dev The contradicted batch's number; 0 without an unresolved contradiction.
-    uint64 internal _contradicted;
-    uint32 internal _version;
+    uint40 internal _contradicted;
     uint32 internal _pausedUntil;
-    uint32 internal _coolDownUntil;
-    uint32 internal _resolvedAt;
 
     /// @dev By number: an unproven batch's chained hash, a final one's outcome hash.
     mapping(uint64 => bytes32) internal _batches;
@@ -83,6 +86,8 @@ abstract contract RollupStorage {
     Contradiction internal _contradiction;
 
     uint256 internal _fees;
+    uint32 internal _coolDownUntil;
+    uint32 internal _resolvedAt;
     address internal _governor;
     address internal _guardian;
     address internal _council;
@@ -126,11 +131,10 @@ abstract contract RollupStorage {
 
     /// @dev Discards committed, unproven batches.
     function _discardUnproven() internal {
-        uint64 last = _committed;
-        uint64 finalized = _finalized;
+        uint40 last = _committed;
+        uint40 finalized = _finalized;
         if (last == finalized) return;
         _committed = finalized;
-        _committedTimestamp = _finalizedTimestamp;
         emit ISettlement.BatchesReverted(finalized + 1, last);
     }
 

@@ -6,7 +6,6 @@ import {PoseidonT5} from "poseidon-solidity/PoseidonT5.sol";
 import {PoseidonT6} from "poseidon-solidity/PoseidonT6.sol";
 import {DemoRollup} from "../../src/DemoRollup.sol";
 import {Rollup} from "../../src/Rollup.sol";
-import {BlobData} from "../../src/data/BlobData.sol";
 import {IDataAvailability} from "../../src/interfaces/IDataAvailability.sol";
 import {IGovernance} from "../../src/interfaces/IGovernance.sol";
 import {IPoseidonT3, IPoseidonT5, IPoseidonT6} from "../../src/interfaces/IPoseidon.sol";
@@ -61,7 +60,6 @@ abstract contract RollupFixture is Test {
 
     IRollup internal rollup;
     MockVerifier internal verifier;
-    IDataAvailability internal data;
     IPoseidonT3 internal poseidon2;
     IPoseidonT5 internal poseidon4;
     IPoseidonT6 internal poseidon5;
@@ -71,9 +69,8 @@ abstract contract RollupFixture is Test {
         vm.warp(START);
         vm.chainId(31337);
         verifier = new MockVerifier(PLACES, true);
-        data = new BlobData();
         deployHashers();
-        core = deployCore(data);
+        core = deployCore(IDataAvailability(address(0)));
         rollup = IRollup(address(new Rollup(configuration(core))));
         vm.deal(ALICE, 1000 ether);
         vm.deal(BOB, 1000 ether);

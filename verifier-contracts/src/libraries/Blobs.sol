@@ -2,11 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {IDataAvailability} from "../interfaces/IDataAvailability.sol";
-import {Hashes} from "../libraries/Hashes.sol";
+import {Hashes} from "./Hashes.sol";
 
 /// @title Data in blobs
-/// @notice A batch's words are the coefficients of 1 to 6 polynomials of 4096 coefficients each, one a blob.
-contract BlobData is IDataAvailability {
+/// @notice A batch's words are the coefficients of 1 to 6 polynomials of 4096 coefficients each, one a blob. The two
+/// functions do what {IDataAvailability} says; a call to another contract for each batch would cost too much.
+library Blobs {
     uint256 private constant MAX_BLOBS = 6;
     uint256 private constant COEFFICIENTS = 4096;
     uint256 private constant LOG_COEFFICIENTS = 12;
@@ -16,39 +17,36 @@ contract BlobData is IDataAvailability {
     bytes32 private constant EMPTY_BLOB = 0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014;
     uint256 private constant OPENING_LENGTH = 128;
 
-    /// @inheritdoc IDataAvailability
-    bool public constant usesBlobs = true;
-
-    /// @inheritdoc IDataAvailability
-    function publish(uint256, uint64, uint256, uint256 firstBlob, bytes calldata attestation)
-        external
+    /// @notice The versioned hashes of a batch's blobs.
+    /// @param firstBlob The transaction's first blob that no earlier batch uses.
+    /// @param attestation One byte with the number of blobs.
+    function publish(uint256 firstBlob, bytes calldata attestation)
+        internal
         view
         returns (bytes32[] memory blobHashes)
     {
-        if (attestation.length != 1) revert DataLength(1, attestation.length);
+        if (attestation.length != 1) revert IDataAvailability.DataLength(1, attestation.length);
         uint256 count = uint8(attestation[0]);
-        if (count == 0 || count > MAX_BLOBS) revert BlobCount(MAX_BLOBS, count);
+        if (count == 0 || count > MAX_BLOBS) revert IDataAvailability.BlobCount(MAX_BLOBS, count);
         blobHashes = new bytes32[](count);
         for (uint256 i = 0; i < count; i++) {
             bytes32 versionedHash = blobhash(firstBlob + i);
-            if (versionedHash == 0) revert BlobMissing(firstBlob + i);
+            if (versionedHash == 0) revert IDataAvailability.BlobMissing(firstBlob + i);
             blobHashes[i] = versionedHash;
         }
-        if (blobHashes[count - 1] == EMPTY_BLOB) revert BlobEmpty(firstBlob + count - 1);
+        if (blobHashes[count - 1] == EMPTY_BLOB) revert IDataAvailability.BlobEmpty(firstBlob + count - 1);
     }
 
-    /// @inheritdoc IDataAvailability
-    function evaluate(bytes32 dataHash, uint256 point, bytes calldata opening)
-        external
-        view
-        returns (uint256 z, uint256 y)
-    {
+    /// @notice The data's evaluation; reverts unless the opening shows it.
+    /// @param dataHash Keccak-256 of the blobs' versioned hashes, 32 bytes each.
+    /// @param z Where to evaluate.
+    /// @param opening For each blob value, commitment and proof.
+    function evaluate(bytes32 dataHash, uint256 z, bytes calldata opening) internal view returns (uint256 y) {
         uint256 count = opening.length / OPENING_LENGTH;
         if (opening.length != count * OPENING_LENGTH) {
-            revert DataLength(count * OPENING_LENGTH, opening.length);
+            revert IDataAvailability.DataLength(count * OPENING_LENGTH, opening.length);
         }
-        if (count == 0 || count > MAX_BLOBS) revert BlobCount(MAX_BLOBS, count);
-        z = point;
+        if (count == 0 || count > MAX_BLOBS) revert IDataAvailability.BlobCount(MAX_BLOBS, count);
         uint256 step = 1;
         if (count > 1) {
             step = z;
@@ -65,7 +63,7 @@ contract BlobData is IDataAvailability {
             power = mulmod(power, step, BLS_R);
         }
         bytes32 actual = Hashes.ofWords(hashes);
-        if (actual != dataHash) revert DataHash(dataHash, actual);
+        if (actual != dataHash) revert IDataAvailability.DataHash(dataHash, actual);
     }
 
     /// @dev Asks the point-evaluation precompile about the opening that bytes start with: value, commitment, proof.
@@ -93,10 +91,10 @@ contract BlobData is IDataAvailability {
             coefficients := mload(0)
             modulus := mload(0x20)
         }
-        if (value >= BLS_R) revert ValueOutOfRange(blob, value);
-        if (!success) revert OpeningRejected(blob);
+        if (value >= BLS_R) revert IDataAvailability.ValueOutOfRange(blob, value);
+        if (!success) revert IDataAvailability.OpeningRejected(blob);
         if (length != 64 || coefficients != COEFFICIENTS || modulus != BLS_R) {
-            revert OpeningReturn(blob, length, coefficients, modulus);
+            revert IDataAvailability.OpeningReturn(blob, length, coefficients, modulus);
         }
     }
 }

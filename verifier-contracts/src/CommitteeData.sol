@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDataAvailability} from "../interfaces/IDataAvailability.sol";
+import {IDataAvailability} from "./interfaces/IDataAvailability.sol";
 
 /// @title Data kept by a committee
 /// @notice For validiums: a threshold of members signs each batch's commitment. The members are fixed; another
@@ -16,8 +16,6 @@ contract CommitteeData is IDataAvailability {
     uint256 private constant WORD_BITS = 248;
     bytes32 private constant NO_BLOBS = keccak256("");
 
-    /// @inheritdoc IDataAvailability
-    bool public constant usesBlobs = false;
     /// @notice How many members have to sign.
     uint256 public immutable threshold;
     /// @notice Whether an address is a member.
