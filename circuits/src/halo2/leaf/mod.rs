@@ -46,9 +46,9 @@ impl SizeClass {
     /// For tests and trials.
     pub const SMALL: Self = Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24 };
     /// For short batches and low latency.
-    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 28, opens: 3, l1_words: 24 };
+    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 27, opens: 3, l1_words: 72 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, slots: 117, opens: 12, l1_words: 96 };
+    pub const LARGE: Self = Self { name: "large", k: 18, slots: 114, opens: 12, l1_words: 280 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 
