@@ -9,12 +9,13 @@ use alloy::{
     primitives::{Address, B256, Log, U256, keccak256},
     sol_types::{SolCall, SolEvent, SolValue},
 };
+use ark_ff::Field;
 use common::{CircuitShape, SmallCircuit};
 use halo2_proofs::halo2curves::bn256::Fr as CircuitFr;
 use tenon_circuits::{
     public_inputs::{BatchPublicInputs, batch_input},
     rollup::{
-        Fr,
+        Account, Address as NativeAddress, Fr, PublicKey, State,
         evaluation::{Evaluations, PointInputs, points},
         field,
     },
@@ -64,6 +65,10 @@ fn circuit_element(value: &Fr) -> CircuitFr {
 
 impl Rollup {
     fn new() -> Self {
+        Self::with_genesis(U256::from(GENESIS))
+    }
+
+    fn with_genesis(genesis_state: U256) -> Self {
         let circuit = SmallCircuit::new(CircuitShape {
             k: 10,
             gate_columns: VERIFIER_SHAPE.gate_columns,
@@ -72,7 +77,7 @@ impl Rollup {
             batch_places: VERIFIER_SHAPE.batch_places,
             empty_columns: 0,
         });
-        let parameters = Parameters::demonstration(OPERATOR, U256::from(GENESIS));
+        let parameters = Parameters::demonstration(OPERATOR, genesis_state);
         let plan = Deployment::plan(OPERATOR, 0, &circuit.generate(), &parameters).expect("plan");
         let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
         for creation in plan.creations() {
@@ -312,4 +317,44 @@ fn errors_are_described() {
         panic!("a revert");
     };
     assert!(calldata::describe_error(&data).contains("BlobMissing"));
+}
+
+/// The native tree's accounts leave by the contract's path, for at most 1.1 million gas.
+#[test]
+fn accounts_of_the_native_tree_escape() {
+    let account = |index: u64| Account {
+        token: 0,
+        nonce: (1 << 40) - 1 - index,
+        balance: u128::from(ETHER + index),
+        key: PublicKey { x: Fr::from(-1) - Fr::from(index), y: Fr::from(index).square() },
+        owner: NativeAddress(ALICE.into_array()),
+    };
+    let state = State::from_accounts(&(0..70).map(account).collect::<Vec<_>>()).expect("a state");
+    let mut rollup = Rollup::with_genesis(word(&state.commitment()));
+    deposit(&mut rollup, ETHER);
+    rollup.chain.set_timestamp(NOW + 14 * 24 * 60 * 60 + 1);
+    rollup.send(OPERATOR, U256::ZERO, IRollup::freezeCall {}.abi_encode(), &[]).expect("frozen");
+    rollup.chain.fund(rollup.address, U256::from(100) * U256::from(ETHER));
+    for index in [0, 37, 69] {
+        let leaf = account(u64::from(index));
+        let account = IExits::Account {
+            index,
+            token: leaf.token,
+            nonce: U256::from(leaf.nonce),
+            balance: U256::from(leaf.balance),
+            ax: word(&leaf.key.x),
+            ay: word(&leaf.key.y),
+            owner: ALICE,
+            nextIndex: state.next_index(),
+            root: word(&state.root()),
+            siblings: state.tree().path(index).map(|siblings| siblings.map(|sibling| word(&sibling))),
+        };
+        let call = IRollup::escapeCall { account, recipient: ALICE }.abi_encode();
+        let before = rollup.chain.balance(ALICE);
+        let receipt = rollup.send(OPERATOR, U256::ZERO, call.clone(), &[]).expect("escaped");
+        println!("escape of account {index}: {} gas", receipt.gas_used);
+        assert!(receipt.gas_used <= 1_100_000, "{} gas", receipt.gas_used);
+        assert_eq!(rollup.chain.balance(ALICE) - before, U256::from(leaf.balance));
+        rollup.send(OPERATOR, U256::ZERO, call, &[]).expect_err("twice");
+    }
 }
