@@ -12,9 +12,9 @@ use std::{fs, path::Path};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use native_support::{batch, genesis, key, sign, test_domain, transfer};
+use native_support::{key, test_domain};
 use serde_json::{Map, Value, json};
-use soundness_support::{checker, fr};
+use soundness_support::{binds_data, checker, fr};
 use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation};
 use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
 use tenon_circuits::gadgets::{path, poseidon, range};
@@ -23,8 +23,9 @@ use tenon_circuits::halo2::leaf::values::ChunkValues;
 use tenon_circuits::halo2::leaf::{LeafCircuit, SizeClass, chunk};
 use tenon_circuits::halo2::to_circuit;
 use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, COPY_COLUMNS, Gate, Trace, Var};
+use tenon_circuits::rollup;
 use tenon_circuits::rollup::tree::empty_hashes;
-use tenon_circuits::rollup::{self, execute};
+use tenon_circuits::witness::ChunkWitness;
 
 /// Compares a document with the committed one, or commits it.
 fn check_committed(file: &str, document: &Value) {
@@ -107,23 +108,71 @@ fn merkle_path() -> Value {
     })
 }
 
-/// A chunk of `transactions` slots.
-fn chunk_trace(transactions: usize) -> Trace {
-    let state = genesis();
-    let payment = sign(&state, transfer(0, 1, 7, 0, 500, 10));
-    let execution = execute(&state, test_domain(), &batch(vec![payment]), transactions).unwrap();
-    let class = SizeClass { transactions, ..SizeClass::SMALL };
-    chunk::trace(class, &ChunkValues::new(&execution.chunks[0], transactions))
+/// Rows and written cells of a chunk's trace, those that bind the published data and the others.
+#[derive(Clone, Copy)]
+struct Chunk {
+    binding: [usize; 2],
+    /// Of those that bind, the evaluation of DA words.
+    evaluation: [usize; 2],
+    others: [usize; 2],
 }
 
-/// Two slots more, halved: a word of the published data holds two records.
-fn transfer_cost() -> Value {
-    let (few, many) = (chunk_trace(2), chunk_trace(4));
+impl Chunk {
+    /// Of a chunk of this class; its content makes no difference.
+    fn new(class: SizeClass) -> Self {
+        let trace = chunk::trace(class, &ChunkValues::new(&empty_chunk(), class.slots));
+        let mut counts = Self { binding: [0; 2], evaluation: [0; 2], others: [0; 2] };
+        for row in 0..trace.rows() {
+            let label = trace.label_of(row);
+            let cells = (0..ADVICE_COLUMNS).filter(|column| trace.is_assigned(row, *column)).count();
+            let mut add = |counts: &mut [usize; 2]| *counts = [counts[0] + 1, counts[1] + cells];
+            add(if binds_data(label) { &mut counts.binding } else { &mut counts.others });
+            if label == "DA words: evaluated" {
+                add(&mut counts.evaluation);
+            }
+        }
+        assert_eq!(counts.binding[1] + counts.others[1], trace.assigned_cells());
+        counts
+    }
+}
+
+fn empty_chunk() -> ChunkWitness {
+    ChunkWitness::empty(test_domain(), 1, 0)
+}
+
+fn cost([more_rows, more_cells]: [usize; 2], [rows, cells]: [usize; 2]) -> Value {
     json!({
-        "rows": (many.rows() - few.rows()).div_ceil(2),
-        "cells": (many.assigned_cells() - few.assigned_cells()).div_ceil(2),
+        "rows": more_rows - rows,
+        "cells": more_cells - cells,
         "degree": checker().constraints().map(|(_, _, degree)| degree).max(),
     })
+}
+
+/// What a chunk's parts cost: the difference that one more of them makes.
+fn chunk_costs() -> [(&'static str, Value); 6] {
+    let class = SizeClass { slots: 4, ..SizeClass::SMALL };
+    let of = Chunk::new(class);
+    let slot_less = Chunk::new(SizeClass { slots: 3, ..class });
+    let slot_more = Chunk::new(SizeClass { slots: 5, ..class });
+    let open_more = Chunk::new(SizeClass { opens: class.opens + 1, ..class });
+    let l1_word_more = Chunk::new(SizeClass { l1_words: class.l1_words + 1, ..class });
+    // The fifth slot has a word of its own, the fourth shares that of the third.
+    let slots_binding: [usize; 2] = std::array::from_fn(|i| of.binding[i] - slot_less.binding[i]);
+    let word: [usize; 2] = std::array::from_fn(|i| slot_more.binding[i] - slots_binding[i]);
+    [
+        ("slot", cost(slot_more.others, of.others)),
+        ("slot, ties to the published words", cost(of.binding, slot_less.binding)),
+        ("DA word", cost(word, of.binding)),
+        ("DA word, its evaluation alone", cost(slot_more.evaluation, of.evaluation)),
+        ("L1 word", cost(l1_word_more.binding, of.binding)),
+        ("open's places", cost(open_more.binding, of.binding)),
+    ]
+}
+
+/// The part of a full chunk's cells that bind the published data, in hundredths of a percent.
+fn binding_share(class: SizeClass) -> usize {
+    let Chunk { binding: [_, binding], others: [_, others], .. } = Chunk::new(class);
+    binding * 10_000 / (binding + others)
 }
 
 #[test]
@@ -138,18 +187,26 @@ fn costs_are_those_committed() {
         "signature": signature(false),
         "signature and message": signature(true),
         "path, before and after": merkle_path(),
-        "transfer": transfer_cost(),
     });
+    let mut gadgets = gadgets;
+    gadgets.as_object_mut().unwrap().extend(chunk_costs().map(|(name, cost)| (name.to_owned(), cost)));
     let cells = |name: &str| gadgets[name]["cells"].as_u64().unwrap();
     assert!(cells("poseidon, width 5") <= 180);
     assert!(cells("signature and message") <= 4_500);
-    assert!(cells("transfer") <= 17_500);
+    assert!(cells("slot") <= 17_500);
+    assert!(cells("DA word") <= 540);
+    assert!(cells("L1 word") <= 210);
+    let share = binding_share(SizeClass::MEDIUM);
+    assert!(share <= 800, "DA and L1 binding: {share} / 10,000 of a full medium chunk's cells");
     for cost in gadgets.as_object().unwrap().values() {
         assert!(cost["degree"].as_u64().unwrap() <= 5);
     }
+    let binding: Map<String, Value> =
+        SizeClass::ALL.iter().map(|class| (class.name.to_owned(), json!(binding_share(*class)))).collect();
     let document = json!({
         "advice_columns": ADVICE_COLUMNS,
         "copyable_columns": COPY_COLUMNS,
+        "binding_per_10000_cells_of_a_full_chunk": binding,
         "gadgets": gadgets,
     });
     check_committed("costs.json", &document);
@@ -168,7 +225,9 @@ fn the_circuit_is_the_one_pinned() {
             let circuit = LeafCircuit::keygen(class);
             let pinned = json!({
                 "k": class.k,
-                "transactions": class.transactions,
+                "slots": class.slots,
+                "opens": class.opens,
+                "l1_words": class.l1_words,
                 "rows": circuit.trace().rows(),
                 "usable_rows": checker().usable_rows(class.k),
                 "cells": circuit.trace().assigned_cells(),

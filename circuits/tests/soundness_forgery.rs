@@ -6,17 +6,20 @@
 mod native_support;
 mod soundness_support;
 
+use std::collections::BTreeSet;
+
 use ark_ff::{BigInteger, Field as _, PrimeField as _};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{batch, genesis, key, sign, test_domain, transfer};
 use soundness_support::{
-    CLASS, Forger, Pay, TIMESTAMP, assert_accepted, assert_refused, assert_trace_refused, attach, claims, fr,
-    message, places, public_inputs, rows_of, sign_slot, trace_of, violations,
+    CLASS, Forger, POINTS, Pay, TIMESTAMP, assert_accepted, assert_refused, assert_trace_refused, attach,
+    binds_data, claims, claims_of_words, fr, message, places, public_inputs, rows_of, sign_slot, splice,
+    trace_of, violations,
 };
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::leaf::values::{AccountValues, ChunkValues, FloatValues};
-use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace};
+use tenon_circuits::halo2::trace::Gate;
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::public_inputs::batch_input;
 use tenon_circuits::rollup::babyjubjub::{BASE, D, SUBGROUP_ORDER};
@@ -29,6 +32,11 @@ const LAST_INDEX: u64 = u32::MAX as u64;
 
 fn forger() -> Forger {
     Forger::new(&genesis())
+}
+
+/// The public inputs that other DA words than those published would have.
+fn data_inputs() -> BTreeSet<String> {
+    [5, 9, 10].map(|index| format!("public input {index}")).into()
 }
 
 /// An honest chunk of one payment and its credit.
@@ -78,8 +86,10 @@ fn a_nonce_lowered_into_the_token() {
         access.before.token += power(32);
         access.before.nonce -= Fr::ONE;
     }
+    slot.party.token += power(32);
     sign_slot(slot, &key(1), to_circuit(test_domain()));
-    assert_refused(&forger.close(), &["sender: token and nonce"]);
+    let places = ["sender: token and nonce", "receiver: token and nonce", "party: token"];
+    assert_refused(&forger.close(), &places);
 }
 
 #[test]
@@ -116,7 +126,7 @@ fn amount_and_fee_whose_sum_wraps() {
     let mut forger = forger();
     let amount = FloatValues { mantissa: -fr(10), exponent: Default::default() };
     forger.pay_floats(Pay::new(0, 0, 0, 10), amount, FloatValues::new(10, 0));
-    assert_refused(&forger.close(), &["slot: amount"]);
+    assert_refused(&forger.close(), &["slot: amount", "slot: amount that moves"]);
 }
 
 #[test]
@@ -124,7 +134,9 @@ fn a_fee_that_wraps() {
     let mut forger = forger();
     let fee = FloatValues { mantissa: -fr(10), exponent: Default::default() };
     forger.pay_floats(Pay::new(0, 1, 10, 0), FloatValues::new(10, 0), fee);
-    assert_refused(&forger.close(), &["slot: fee", "fee account: balance after"]);
+    // Its record is no word of 248 bits, either.
+    let places = ["slot: fee", "fee account: balance after", "DA words: evaluated"];
+    assert_refused(&forger.close(), &places);
 }
 
 #[test]
@@ -171,7 +183,7 @@ fn floats_that_are_not_canonical() {
 fn a_receivers_overflow() {
     let mut forger = forger().with_account(1, |account| account.balance = power(128) - fr(1));
     forger.pay(Pay::new(0, 1, 1, 0));
-    assert_refused(&forger.close(), &["receiver: balance after"]);
+    assert_refused(&forger.close(), &["receiver: no overflow in a transfer"]);
 }
 
 #[test]
@@ -211,7 +223,7 @@ fn a_payment_with_the_signers_key_in_the_account() {
 #[test]
 fn the_scalar_plus_the_subgroup_order() {
     let mut values = one_payment();
-    let slot = &mut values.transfers[0];
+    let slot = &mut values.slots[0];
     let mut carry = 0;
     for (byte, other) in slot.s.iter_mut().zip(SUBGROUP_ORDER.to_bytes_le()) {
         let sum = u16::from(*byte) + u16::from(other) + carry;
@@ -255,7 +267,7 @@ fn a_key_off_the_curve() {
 #[test]
 fn a_signature_point_off_the_curve() {
     let mut values = one_payment();
-    values.transfers[0].r8.0 += Fr::ONE;
+    values.slots[0].r8.0 += Fr::ONE;
     let trace = trace_of(&values);
     assert!(places(&violations(&trace, &claims(&trace))).contains("signature point on the curve"));
 }
@@ -291,7 +303,7 @@ fn a_payment_signed_for_another_domain() {
 #[test]
 fn a_payment_to_a_reassigned_index() {
     // The sender signed for the key and owner that index 1 had; another account is there now.
-    let slot_then = one_payment().transfers[0].clone();
+    let slot_then = one_payment().slots[0].clone();
     for change in [(|account| account.owner += Fr::ONE) as fn(&mut AccountValues), |account| {
         let other = key(77).public_key();
         (account.key_x, account.key_y) = (to_circuit(other.x), to_circuit(other.y));
@@ -305,7 +317,7 @@ fn a_payment_to_a_reassigned_index() {
 
 #[test]
 fn a_payment_with_another_amount_than_signed() {
-    let signed = one_payment().transfers[0].clone();
+    let signed = one_payment().slots[0].clone();
     for pay in [Pay::new(0, 1, 501, 10), Pay::new(0, 1, 500, 11), Pay::new(0, 2, 500, 10)] {
         let mut forger = forger();
         let slot = forger.pay(pay);
@@ -337,30 +349,20 @@ fn an_index_that_is_not_the_paths() {
     let (r8, s) = (slot.r8, slot.s);
     let mut values = forger.close();
     let claimed = trace_of(&values);
-    values.transfers[0] = honest;
-    (values.transfers[0].r8, values.transfers[0].s) = (r8, s);
+    values.slots[0] = honest;
+    (values.slots[0].r8, values.slots[0].s) = (r8, s);
     let mut trace = trace_of(&values);
     splice(&mut trace, &claimed, |label| {
-        label.starts_with("signature")
-            || ["slot: signed word", "slot: message", "slot: record", "challenge times key"].contains(&label)
-            || label == "scalar below the subgroup order"
-            || label.starts_with("published")
+        let names_sender = ["receiver: index", "slot: signed word", "slot: message", "slot: record"];
+        binds_data(label)
+            || label.starts_with("signature")
+            || names_sender.contains(&label)
+            || ["challenge times key", "scalar below the subgroup order"].contains(&label)
     });
     let path = rows_of(&trace, "sender: path");
     let lowest = path.into_iter().find(|row| trace.gate(row + 1) == Gate::Path).unwrap();
     trace.forge(lowest, 3, Fr::ONE);
     assert_trace_refused(&trace, &["sender: path"]);
-}
-
-/// Overwrites the cells of the rows whose label is chosen with those of another trace of the same shape.
-fn splice(trace: &mut Trace, source: &Trace, chosen: impl Fn(&str) -> bool) {
-    for row in 0..trace.rows() {
-        if chosen(trace.label_of(row)) {
-            for column in 0..ADVICE_COLUMNS {
-                trace.forge(row, column, source.value(row, column));
-            }
-        }
-    }
 }
 
 #[test]
@@ -397,10 +399,7 @@ fn an_account_that_does_not_exist() {
 fn a_receiver_of_another_token() {
     let mut forger = forger();
     forger.pay(Pay::new(0, 4, 500, 10));
-    let trace = trace_of(&forger.close());
-    let places = places(&violations(&trace, &claims(&trace)));
-    assert!(places.contains("receiver: path"), "{places:?}");
-    assert!(!places.contains(SIGNATURE));
+    assert_refused(&forger.close(), &["receiver: the sender's token in a transfer"]);
 }
 
 // Time
@@ -462,7 +461,7 @@ fn padding_with_effects_on_accounts() {
 fn padding_with_a_fee() {
     // Nothing is debited, and yet a fee is credited.
     let mut forger = forger();
-    let slot = &mut forger.chunk.transfers[0];
+    let slot = &mut forger.chunk.slots[0];
     slot.fee = FloatValues::new(10, 0);
     slot.sender.before.token = fr(7);
     slot.fee_to[0] = Fr::ONE;
@@ -476,7 +475,7 @@ fn a_payment_after_padding() {
     let mut forger = forger();
     forger.pay(Pay::new(0, 1, 500, 0));
     let mut values = forger.close();
-    values.transfers.swap(0, 1);
+    values.slots.swap(0, 1);
     assert_refused(&values, &["slot: enabled, never after padding"]);
 }
 
@@ -484,7 +483,7 @@ fn a_payment_after_padding() {
 fn a_slot_that_is_enabled_by_half() {
     for enabled in [fr(2), fr(2).invert().unwrap(), -Fr::ONE] {
         let mut values = one_payment();
-        values.transfers[0].enabled = enabled;
+        values.slots[0].enabled = enabled;
         let trace = trace_of(&values);
         assert!(places(&violations(&trace, &claims(&trace))).contains("slot: enabled, never after padding"));
     }
@@ -495,20 +494,19 @@ fn effects_without_a_record() {
     let trace = trace_of(&one_payment());
     let header = pubdata::batch_header(1, TIMESTAMP);
     let none = [3, 5, u32::MAX, u32::MAX];
-    let mut claimed = claims(&trace);
     for count in [0, 1] {
         let words = [header, pubdata::chunk_header(0, count, none)];
-        claimed[5] = to_circuit(pubdata::absorb_all(rollup::Fr::from(0u64), &words));
-        assert_eq!(places(&violations(&trace, &claimed)), ["public input 5".to_owned()].into());
+        let claimed = claims_of_words(&trace, &words, &[]);
+        assert_eq!(places(&violations(&trace, &claimed)), data_inputs());
     }
 
     // The record's cell is 0, and everything published follows from that.
     let mut values = one_payment();
-    values.transfers[0].enabled = Fr::ZERO;
+    values.slots[0].enabled = Fr::ZERO;
     let without = trace_of(&values);
     let mut trace = trace.clone();
-    splice(&mut trace, &without, |label| label == "slot: record" || label.starts_with("published"));
-    assert_trace_refused(&trace, &["slot: record", "published: chunk header", "published: records"]);
+    splice(&mut trace, &without, |label| label == "slot: record" || binds_data(label));
+    assert_trace_refused(&trace, &["slot: record", "slot: flags"]);
 }
 
 #[test]
@@ -516,15 +514,15 @@ fn transactions_published_in_another_order() {
     let state = genesis();
     let transactions = [transfer(0, 1, 7, 0, 500, 10), transfer(1, 2, 7, 0, 7, 1)].map(|t| sign(&state, t));
     let run = |transactions: Vec<_>| {
-        execute(&state, test_domain(), &batch(transactions), CLASS.transactions).unwrap().chunks.remove(0)
+        let execution = execute(&state, test_domain(), &batch(transactions), CLASS.capacity()).unwrap();
+        execution.with_points(POINTS).chunks.remove(0)
     };
     let [first, second] = transactions;
     let (witness, swapped) = (run(vec![first, second]), run(vec![second, first]));
-    let trace = trace_of(&ChunkValues::new(&witness, CLASS.transactions));
-    let mut claimed = public_inputs(&witness);
-    assert_eq!(claimed, claims(&trace));
-    claimed[5] = public_inputs(&swapped)[5];
-    assert_eq!(places(&violations(&trace, &claimed)), ["public input 5".to_owned()].into());
+    let trace = trace_of(&ChunkValues::new(&witness, CLASS.slots));
+    assert_eq!(public_inputs(&witness), claims(&trace));
+    let claimed = claims_of_words(&trace, &swapped.da_words(), &[]);
+    assert_eq!(places(&violations(&trace, &claimed)), data_inputs());
 }
 
 #[test]
@@ -536,7 +534,7 @@ fn transactions_executed_in_another_order() {
     assert_accepted(&honest);
     // The slots as they are, the other way round.
     let mut values = honest.clone();
-    values.transfers.swap(0, 1);
+    values.slots.swap(0, 1);
     assert_refused(&values, &["slot: root", "fee account: root"]);
     // Executed the other way round, with the signatures that there are.
     let mut forger = Forger::new(&genesis());
@@ -551,19 +549,19 @@ fn transactions_executed_in_another_order() {
 
 #[test]
 fn a_first_chunk_without_the_batchs_header_and_the_reverse() {
-    let witness = ChunkWitness::empty(test_domain(), 1, TIMESTAMP);
+    let witness = ChunkWitness { points: POINTS, ..ChunkWitness::empty(test_domain(), 1, TIMESTAMP) };
     for commit_in in [0u64, 5] {
         let witness = ChunkWitness { commit_in: commit_in.into(), ..witness.clone() };
-        let trace = trace_of(&ChunkValues::new(&witness, CLASS.transactions));
+        let trace = trace_of(&ChunkValues::new(&witness, CLASS.slots));
         let mut words = witness.da_words();
         if commit_in == 0 {
             words.remove(0);
         } else {
             words.insert(0, pubdata::batch_header(1, TIMESTAMP));
         }
-        let mut claimed = public_inputs(&witness);
-        claimed[5] = to_circuit(pubdata::absorb_all(commit_in.into(), &words));
-        assert_eq!(places(&violations(&trace, &claimed)), ["public input 5".to_owned()].into());
+        assert_eq!(public_inputs(&witness), claims(&trace));
+        let claimed = claims_of_words(&trace, &words, &[]);
+        assert_eq!(places(&violations(&trace, &claimed)), data_inputs());
     }
 }
 
@@ -574,7 +572,7 @@ fn a_chunk_on_another_state() {
     assert_refused(&values, &["slot: root"]);
     let values = one_payment();
     let trace = trace_of(&values);
-    for index in [0, 2, 3, 4] {
+    for index in 0..claims(&trace).len() {
         let mut claimed = claims(&trace);
         claimed[index] += Fr::ONE;
         let expected = format!("public input {index}");
@@ -593,13 +591,11 @@ fn a_fee_credited_to_another_account_than_the_headers() {
     forger.credit(0, 2, fr(10));
     forger.credit(1, 5, Fr::ZERO);
     let mut trace = trace_of(&forger.chunk);
-    let mut claimed = claims(&trace);
-    claimed[5] = claims(&named)[5];
-    assert_eq!(places(&violations(&trace, &claimed)), ["public input 5".to_owned()].into());
+    let mut claimed = claims(&named);
+    claimed[3] = claims(&trace)[3];
+    assert_eq!(places(&violations(&trace, &claimed)), data_inputs());
     // The header's cell says 3, and everything published follows from that.
-    splice(&mut trace, &named, |label| {
-        label.starts_with("published") || label == "fee accounts: distinct tokens"
-    });
+    splice(&mut trace, &named, |label| binds_data(label) || label == "fee accounts: distinct tokens");
     assert_trace_refused(&trace, &["fee account: index in the header"]);
 }
 
@@ -621,7 +617,7 @@ fn two_fee_accounts_of_one_token() {
         }
         // The fee goes to both.
         let mut both = forger.chunk.clone();
-        both.transfers[0].fee_to = [fr(1), fr(1), fr(0), fr(0)];
+        both.slots[0].fee_to = [fr(1), fr(1), fr(0), fr(0)];
         assert_refused(&both, &["fee accounts: distinct tokens", "slot: fee credited"]);
     }
     let mut forger = forger();

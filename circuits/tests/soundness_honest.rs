@@ -7,7 +7,7 @@ mod soundness_support;
 
 use native_support::{account, batch, genesis, sign, test_domain, transfer};
 use soundness_support::{
-    CLASS, Forger, Pay, assert_accepted, checker, claims, fr, public_inputs, trace_of, violations,
+    CLASS, Forger, POINTS, Pay, assert_accepted, checker, claims, fr, public_inputs, trace_of, violations,
 };
 use tenon_circuits::halo2::leaf::values::ChunkValues;
 use tenon_circuits::halo2::leaf::{LeafCircuit, SizeClass, check_leaf};
@@ -16,7 +16,7 @@ use tenon_circuits::witness::ChunkWitness;
 
 /// Executes, and requires of every chunk that it satisfies the circuit and has its shape.
 fn accepted(state: &State, batch: &Batch) -> Execution {
-    let execution = execute(state, test_domain(), batch, CLASS.transactions).unwrap();
+    let execution = execute(state, test_domain(), batch, CLASS.capacity()).unwrap().with_points(POINTS);
     let empty = LeafCircuit::keygen(CLASS);
     for witness in &execution.chunks {
         let circuit = LeafCircuit::new(CLASS, witness);
@@ -109,6 +109,7 @@ fn timestamps_and_nonces_at_the_edges() {
         fee_accounts: vec![0],
         timestamp: u32::MAX,
         number: u64::MAX,
+        l1_operations: Vec::new(),
         transactions: signed(&state, vec![forever]),
     };
     accepted(&state, &batch);
@@ -140,7 +141,7 @@ fn fee_accounts_in_any_places() {
             fee_to[place] = takes;
             forger.credit(place, index, takes * fr(3));
         }
-        forger.chunk.transfers[0].fee_to = fee_to;
+        forger.chunk.slots[0].fee_to = fee_to;
         assert_accepted(&forger.chunk);
     }
 }
@@ -157,7 +158,7 @@ fn the_forger_is_honest_by_default() {
     let execution = accepted(&state, &batch(transactions));
     let trace = trace_of(&values);
     assert_eq!(claims(&trace), public_inputs(&execution.chunks[0]));
-    let honest = trace_of(&ChunkValues::new(&execution.chunks[0], CLASS.transactions));
+    let honest = trace_of(&ChunkValues::new(&execution.chunks[0], CLASS.slots));
     for row in 0..trace.rows() {
         for column in 0..10 {
             assert_eq!(trace.value(row, column), honest.value(row, column));
@@ -173,7 +174,7 @@ fn every_class_has_one_shape_and_fits() {
         assert!(empty.trace().rows() < usable, "{}: {} rows of {usable}", class.name, empty.trace().rows());
         let state = genesis();
         let transactions = signed(&state, vec![transfer(0, 1, 7, 0, 500, 10)]);
-        let execution = execute(&state, test_domain(), &batch(transactions), class.transactions).unwrap();
+        let execution = execute(&state, test_domain(), &batch(transactions), class.capacity()).unwrap();
         let circuit = LeafCircuit::new(class, &execution.chunks[0]);
         assert!(circuit.trace().same_shape(empty.trace()));
     }

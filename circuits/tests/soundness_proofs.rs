@@ -58,11 +58,11 @@ fn forgeries() -> Vec<(&'static str, Trace)> {
     let wrong_signer = payment(Pay { signer: 2, ..Pay::new(0, 1, 500, 10) });
     let mut malleable = payment(Pay::new(0, 1, 500, 10));
     let mut s = ark_ff::BigInt::<4>::default();
-    for (limb, bytes) in s.0.iter_mut().zip(malleable.transfers[0].s.chunks_exact(8)) {
+    for (limb, bytes) in s.0.iter_mut().zip(malleable.slots[0].s.chunks_exact(8)) {
         *limb = u64::from_le_bytes(bytes.try_into().unwrap());
     }
     s.add_with_carry(&SUBGROUP_ORDER);
-    malleable.transfers[0].s.copy_from_slice(&s.to_bytes_le());
+    malleable.slots[0].s.copy_from_slice(&s.to_bytes_le());
     let mut twice = Forger::new(&genesis());
     twice.pay(Pay::new(0, 1, 500, 10));
     twice.credit(0, 3, fr(20));
