@@ -2,43 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod native_support;
-mod soundness_support;
+mod gadget_support;
 
 use ark_ff::{BigInteger, Field as _, PrimeField as _, UniformRand};
+use gadget_support::{ROWS, checker, fr, refusals, start, witness};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use num_bigint::BigUint;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use soundness_support::{CLASS, checker, fr, places};
-use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation, is_zero};
+use tenon_circuits::gadgets::arithmetic::{Operand, is_zero};
 use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
 use tenon_circuits::gadgets::{path, poseidon, range};
 use tenon_circuits::halo2::leaf::access::power;
-use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace, Var};
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace};
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::rollup::babyjubjub::{A, BASE, Point, SUBGROUP_ORDER};
 use tenon_circuits::rollup::signature::challenge;
 use tenon_circuits::rollup::{self, PrivateKey, PublicKey, Signature, Tree};
-
-/// A trace that starts with a cell of 0 and one of 1.
-fn start() -> (Trace, Var, Var) {
-    let mut trace = Trace::new();
-    trace.label("constants");
-    let zero = constant(&mut trace, Fr::ZERO);
-    let one = constant(&mut trace, Fr::ONE);
-    (trace, zero, one)
-}
-
-fn witness(trace: &mut Trace, value: Fr) -> Var {
-    equation(trace, &[(Fr::ZERO, Operand::New(value))], None, Fr::ZERO)[0]
-}
-
-/// Labels of what a trace violates.
-fn refusals(trace: &Trace) -> Vec<String> {
-    places(&checker().check(trace, CLASS.k, &[], usize::MAX)).into_iter().collect()
-}
 
 fn random(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -281,7 +262,7 @@ fn a_challenge_that_is_not_canonical_is_refused() {
     }
     // The equation holds now, the comparison with the modulus doesn't.
     assert_eq!(refusals(&trace), ["challenge times key"]);
-    let violations = checker().check(&trace, CLASS.k, &[], usize::MAX);
+    let violations = checker().check(&trace, ROWS, &[], usize::MAX);
     let above = violations.iter().filter(|violation| violation.to_string().contains("above the modulus"));
     assert_eq!(above.count(), violations.len(), "{violations:?}");
 }

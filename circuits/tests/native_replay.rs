@@ -103,11 +103,14 @@ fn operations_are_those_that_the_chunks_count() {
     let mut swapped = operations.clone();
     swapped[0] = deposit(3, 7, 40, 2);
     assert_ne!(with(&swapped).unwrap().state, execution.state);
-    // A chunk with operations after one with transactions.
+    // A chunk with operations after one with transactions, as a proof allows it.
     let mut late = execution.da_words;
     late[3] += Fr::from(1u64 << 8);
     let error = replay(&state, &late, operations).unwrap_err();
-    assert_eq!(error, ReplayError::Order { chunk: 1, count: 1 });
+    assert_eq!(error, ReplayError::Operations { expected: 4, actual: 3 });
+    let more = [&operations[..], &[deposit(1, 7, 40, 0)]].concat();
+    let balance = |state: &State| state.account(0).map(|account| account.balance).unwrap();
+    assert_eq!(balance(&replay(&state, &late, &more).unwrap().state), balance(&execution.state) + 40);
 }
 
 #[test]

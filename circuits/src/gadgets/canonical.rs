@@ -32,6 +32,33 @@ pub struct Split {
     pub high: Var,
 }
 
+/// An element's parts as a prover claims them; [`split`] says whether they are its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The low 248 bits, in halves, the low one first.
+    pub low: [Fr; 2],
+    /// The bits above.
+    pub high: Fr,
+}
+
+impl Parts {
+    /// The parts of an element.
+    pub fn of(value: Fr) -> Self {
+        let halves = [0, HALF_BITS].map(|from| bits(value, from, HALF_BITS));
+        Self { low: halves, high: bits(value, 2 * HALF_BITS, HIGH_BITS) }
+    }
+
+    /// The element that has these parts.
+    pub fn value(&self) -> Fr {
+        let [l0, l1] = self.low;
+        l0 + half() * (l1 + half() * self.high)
+    }
+}
+
+fn half() -> Fr {
+    Fr::from(2).pow_vartime([HALF_BITS as u64])
+}
+
 /// Bits `from` to `from + count` of an element, as an element.
 fn bits(value: Fr, from: usize, count: usize) -> Fr {
     let repr = value.to_repr();
@@ -42,11 +69,10 @@ fn bits(value: Fr, from: usize, count: usize) -> Fr {
     })
 }
 
-/// Splits a new cell of this value.
-pub fn split(trace: &mut Trace, value: Fr, zero: Var) -> Split {
-    let half = Fr::from(2).pow_vartime([HALF_BITS as u64]);
-    let parts = [(0, HALF_BITS), (HALF_BITS, HALF_BITS), (2 * HALF_BITS, HIGH_BITS)];
-    let [l0, l1, high] = parts.map(|(from, count)| bits(value, from, count));
+/// Splits a new cell, the element of these parts.
+pub fn split(trace: &mut Trace, parts: Parts, zero: Var) -> Split {
+    let (value, half) = (parts.value(), half());
+    let Parts { low: [l0, l1], high } = parts;
     let terms =
         [(-Fr::ONE, Operand::New(l0 + half * l1)), (Fr::ONE, Operand::New(l0)), (half, Operand::New(l1))];
     let cells = equation(trace, &terms, None, Fr::ZERO);

@@ -115,11 +115,17 @@ fn joined(trace: &mut Trace, limbs: [Var; 3]) -> Element {
     Element { limbs, low, value }
 }
 
-/// A new element of an integer below 2^256.
-fn element(trace: &mut Trace, integer: &BigUint, zero: Var) -> Element {
+/// The limbs of an integer below 2^256.
+fn limbs_of(integer: &BigUint) -> [Fr; 3] {
     let parts = [(0, LIMB_BITS), (LIMB_BITS, LIMB_BITS), (LOW_BITS, TOP_BITS)];
-    let limbs = parts.map(|(from, count)| {
-        let limb = free(trace, bits(integer, from, count));
+    parts.map(|(from, count)| bits(integer, from, count))
+}
+
+/// A new element of these limbs.
+fn element(trace: &mut Trace, limbs: [Fr; 3], zero: Var) -> Element {
+    let [y0, y1, y2] = limbs;
+    let limbs = [(y0, LIMB_BITS), (y1, LIMB_BITS), (y2, TOP_BITS)].map(|(limb, count)| {
+        let limb = free(trace, limb);
         check(trace, limb, count, zero);
         limb
     });
@@ -145,7 +151,7 @@ fn public_limbs(trace: &mut Trace, element: &Element, zero: Var) -> [Var; 2] {
 /// An element from two limbs of 128 bits; returns it with the limbs' cells.
 pub fn from_limbs(trace: &mut Trace, limbs: [Fr; 2], zero: Var) -> (Element, [Var; 2]) {
     let integer = to_integer(limbs[0]) + (to_integer(limbs[1]) << PUBLIC_BITS);
-    let element = element(trace, &integer, zero);
+    let element = element(trace, limbs_of(&integer), zero);
     let limbs = public_limbs(trace, &element, zero);
     (element, limbs)
 }
@@ -164,20 +170,56 @@ pub fn to_limbs(trace: &mut Trace, element: &Element, zero: Var) -> [Var; 2] {
     public_limbs(trace, element, zero)
 }
 
+/// A step's result and quotient as a prover claims them, in limbs.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// The result's.
+    pub result: [Fr; 3],
+    /// The quotient's.
+    pub quotient: [Fr; 2],
+}
+
+impl Claim {
+    /// That a step's result is `result` and its quotient `quotient`, below 2^256 and 2^130.
+    pub fn new(result: &BigUint, quotient: &BigUint) -> Self {
+        let quotient =
+            [(0, LIMB_BITS), (LIMB_BITS, QUOTIENT_TOP_BITS)].map(|(from, count)| bits(quotient, from, count));
+        Self { result: limbs_of(result), quotient }
+    }
+
+    /// The true one: `y·z + word` divided by p.
+    fn honest(y: &Element, z: Fr, word: Fr) -> Self {
+        let [y0, y1, y2] = y.limbs.map(|limb| to_integer(limb.value));
+        let integer = y0 + (y1 << LIMB_BITS) + (y2 << LOW_BITS);
+        let sum = integer * to_integer(z) + to_integer(word);
+        Self::new(&(&sum % order()), &(&sum / order()))
+    }
+}
+
 /// `y·z + word` where `active` is 1, `y` where it is 0 and the word, too.
 pub fn step(trace: &mut Trace, y: &Element, z: &Point, (active, word): (Var, Var), zero: Var) -> Element {
+    let z_used = Fr::ONE + active.value * (z.value.value - Fr::ONE);
+    let claim = Claim::honest(y, z_used, word.value);
+    step_claiming(trace, y, z, (active, word), claim, zero)
+}
+
+/// [`step`] by a prover that claims this.
+pub fn step_claiming(
+    trace: &mut Trace,
+    y: &Element,
+    z: &Point,
+    (active, word): (Var, Var),
+    claim: Claim,
+    zero: Var,
+) -> Element {
     let z0 = product(trace, (Fr::ONE, active, z.low_less_1), &[], Fr::ONE);
     let z1 = multiply(trace, active, z.high);
     let z = linear(trace, &[(Fr::ONE, z0), (power(LIMB_BITS), z1)], Fr::ZERO);
 
-    let [y0, y1, y2] = y.limbs.map(|limb| to_integer(limb.value));
-    let y_integer = y0 + (y1 << LIMB_BITS) + (y2 << LOW_BITS);
-    let sum = y_integer * to_integer(z.value) + to_integer(word.value);
-    let (quotient, remainder) = (&sum / order(), &sum % order());
-    let next = element(trace, &remainder, zero);
-    let parts = [(0, LIMB_BITS), (LIMB_BITS, QUOTIENT_TOP_BITS)];
-    let [q0, q1] = parts.map(|(from, count)| {
-        let limb = free(trace, bits(&quotient, from, count));
+    let next = element(trace, claim.result, zero);
+    let [q0, q1] = claim.quotient;
+    let [q0, q1] = [(q0, LIMB_BITS), (q1, QUOTIENT_TOP_BITS)].map(|(limb, count)| {
+        let limb = free(trace, limb);
         check(trace, limb, count, zero);
         limb
     });

@@ -1,5 +1,9 @@
 //! Rebuilding the state from published data: the DA words of a batch and the operations that it consumed from the
 //! contract's queue, without signatures. The same effects as [`execute`](super::execute), from less.
+//!
+//! Whatever can be proven is replayed, or a state on L1 could be one that nobody can rebuild. So operations are also
+//! taken in a chunk after one with transactions: that none remains then is a rule for whoever cuts the chunks, which a
+//! proof of one chunk doesn't show.
 
 use std::collections::BTreeMap;
 
@@ -36,14 +40,6 @@ pub enum ReplayError {
         index: usize,
         /// Expected and actual.
         error: L1OperationError,
-    },
-    /// A chunk consumes operations after a transaction was executed.
-    #[error("chunk {chunk}: expected no operation after a transaction, got {count}")]
-    Order {
-        /// Position of the chunk.
-        chunk: usize,
-        /// Operations of it.
-        count: usize,
     },
     /// A transaction that isn't valid.
     #[error("transaction {index}: {error}")]
@@ -182,9 +178,6 @@ impl Run<'_> {
         let [operations, transactions] = [header.take(16) as usize, header.take(16) as usize];
         let fee_accounts: [u32; MAX_FEE_ACCOUNTS] = std::array::from_fn(|_| header.take_u32());
         header.finish("a chunk's header")?;
-        if operations > 0 && self.replay.transactions > 0 {
-            return Err(ReplayError::Order { chunk, count: operations });
-        }
         let records = read_records(reader, transactions)?;
         let opens = records
             .iter()

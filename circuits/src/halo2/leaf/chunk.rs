@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::access::{TOKEN_BITS, power};
 use super::slot::{SlotImports, SlotOutputs, slot};
-use super::streams::{self, Word, absorb, sum};
+use super::streams::{self, Content, Word, absorb, sum};
 use super::values::{ChunkValues, FeeValues, FloatValues, SlotValues, root_after};
 use super::{SizeClass, fees};
 use crate::gadgets::arithmetic::{constant, free, is_zero, linear, multiply};
@@ -150,6 +150,11 @@ fn headers(
 
 /// The trace of a chunk in a circuit of this class. Its shape depends on the class alone.
 pub fn trace(class: SizeClass, values: &ChunkValues) -> Trace {
+    trace_publishing(class, values, |_| {})
+}
+
+/// [`trace`] by a prover that publishes something else than what the slots emit.
+pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnOnce(&mut Content)) -> Trace {
     debug_assert_eq!(values.slots.len(), class.slots);
     let mut whole = Trace::new();
     let trace = &mut whole;
@@ -202,7 +207,10 @@ pub fn trace(class: SizeClass, values: &ChunkValues) -> Trace {
     trace.label("chunk: state after");
     let state_out = poseidon::hash::<3>(trace, &[root.into(), current.next_index.into()], zero).output;
     let (mut da_words, commit) = headers(trace, &header, &declared, &slots, (zero, one));
-    let streams = streams::publish(trace, class.places(), &slots, (header.commit_in, commit), (zero, one));
+    let mut content = Content::emitted(&slots);
+    change(&mut content);
+    let places = (class.places(), &content);
+    let streams = streams::publish(trace, places, &slots, (header.commit_in, commit), (zero, one));
     da_words.extend(streams.da_words);
     let y_d_out = streams::evaluate_da(trace, &da_words, (&header.z_d, header.y_d_in), zero);
     trace.label("chunk: evaluation of the DA stream after");

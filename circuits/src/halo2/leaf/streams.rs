@@ -8,28 +8,42 @@
 //! challenge γ: `a ← a·γ + w` for each word, from `a = 1`, so that sequences of different lengths differ. There are
 //! three, records, opens and L1 words, in each of which the slots' order is the stream's. γ is a hash of both sides,
 //! so that neither can be chosen after it: of the commitments before and after, which determine the words absorbed,
-//! with the number of places in use; and of the chain over what the slots sign, move and are, which determines what
-//! they emit. A false tie holds for at most as many γ as there are words, of about 2^254.
+//! with the number of places in use; of the high bits of the opens' keys, which determine what their words stand for;
+//! and of the chain over what the slots sign, move and are, which determines what they emit. A false tie holds for at
+//! most as many γ as there are words, of about 2^254.
 //!
-//! An open is tied by (token and owner, Ax, Ay) and split into words here. Of a deposit's words the last two are
+//! An open is tied by (token and owner, Ax, Ay) and split into words here, the first of which would stand for other
+//! tokens and owners with other high bits. Of a deposit's words the last two are
 //! emitted as `A − high · 2^248` with `high` below 64: that they are below 2^248 is what the contract checks, which
 //! compares each deposit's words with the queue's.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
+use super::SizeClass;
 use super::access::{power, select};
 use super::slot::SlotOutputs;
 use crate::gadgets::arithmetic::{Operand, boolean, free, implies, linear, multiply, product};
-use crate::gadgets::canonical::{self, Split};
+use crate::gadgets::canonical::{self, Parts, Split};
 use crate::gadgets::{da_field, poseidon};
 use crate::halo2::trace::{Trace, Var};
 use crate::rollup::pubdata::{DA_STREAM, L1_STREAM, RECORD_BITS};
 
 /// Bits of a word.
 const WORD_BITS: u64 = 248;
+/// Bits of a key's coordinate above a word's.
+const HIGH_BITS: u64 = 6;
 /// Variables that one linear equation adds to its result.
 const TERMS: usize = 4;
+/// Most opens whose high bits a field element holds, packed.
+const MAX_OPENS: usize = 253 / (TERMS * HIGH_BITS as usize) * TERMS / 2;
+const _: () = {
+    let mut class = 0;
+    while class < SizeClass::ALL.len() {
+        assert!(SizeClass::ALL[class].opens <= MAX_OPENS);
+        class += 1;
+    }
+};
 const TAG_DEPOSIT: u64 = 1;
 const TAG_FORCED_EXIT: u64 = 2;
 const TAG_WITHDRAWAL: u64 = 3;
@@ -177,50 +191,71 @@ fn emitted(trace: &mut Trace, slots: &[SlotOutputs], challenge: &Challenge, (zer
     sums
 }
 
-/// What the slots emit, as values: what an honest prover puts into the places.
-struct Content {
-    records: Vec<Fr>,
-    opens: Vec<[Fr; 3]>,
-    l1_words: Vec<Fr>,
+/// A new account as a place holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenContent {
+    /// `token | owner << 32`.
+    pub named: Fr,
+    /// The key's first coordinate.
+    pub x: Parts,
+    /// The key's second coordinate.
+    pub y: Parts,
 }
 
-fn content(slots: &[SlotOutputs]) -> Content {
-    let mut content = Content { records: Vec::new(), opens: Vec::new(), l1_words: Vec::new() };
-    let mut odd = false;
-    for slot in slots {
-        let p = &slot.published;
-        if p.transaction.value == Fr::ONE {
-            match content.records.last_mut() {
-                Some(word) if odd => *word += p.record.value * power(RECORD_BITS),
-                _ => content.records.push(p.record.value),
+/// What a prover puts into the places, from the first on: whether a place is in use, and what it holds. Places
+/// without content are not in use and hold 0.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// Words of two records.
+    pub records: Vec<(bool, Fr)>,
+    /// Opens.
+    pub opens: Vec<(bool, OpenContent)>,
+    /// L1 words.
+    pub l1_words: Vec<(bool, Fr)>,
+}
+
+impl Content {
+    /// What the slots emit: what an honest prover publishes.
+    pub fn emitted(slots: &[SlotOutputs]) -> Self {
+        let mut content = Self::default();
+        let mut odd = false;
+        for slot in slots {
+            let p = &slot.published;
+            if p.transaction.value == Fr::ONE {
+                match content.records.last_mut() {
+                    Some((_, word)) if odd => *word += p.record.value * power(RECORD_BITS),
+                    _ => content.records.push((true, p.record.value)),
+                }
+                odd = !odd;
             }
-            odd = !odd;
+            let named = p.token.value + p.owner.value * power(32);
+            let (x, y) = (p.key.x.value, p.key.y.value);
+            if p.open.value == Fr::ONE {
+                content.opens.push((true, OpenContent { named, x: Parts::of(x), y: Parts::of(y) }));
+            }
+            let mut l1_words = Vec::new();
+            if p.deposit.value == Fr::ONE {
+                let [high_x, high_y] = p.key_high.map(|high| high.value);
+                let deposit = p.token.value * power(8) + p.to.value * power(40) + p.amount.value * power(72);
+                l1_words.extend([
+                    deposit + Fr::from(TAG_DEPOSIT),
+                    named + high_x * power(192) + high_y * power(198),
+                    x - high_x * power(WORD_BITS),
+                    y - high_y * power(WORD_BITS),
+                ]);
+            }
+            if p.forced_exit.value == Fr::ONE {
+                let exit = p.to.value * power(8) + p.owner.value * power(40);
+                l1_words.push(exit + Fr::from(TAG_FORCED_EXIT));
+            }
+            if p.withdrawal.value == Fr::ONE {
+                let withdrawal = p.token.value * power(8) + p.owner.value * power(40);
+                l1_words.extend([withdrawal + Fr::from(TAG_WITHDRAWAL), p.amount.value]);
+            }
+            content.l1_words.extend(l1_words.into_iter().map(|word| (true, word)));
         }
-        let named = p.token.value + p.owner.value * power(32);
-        let (x, y) = (p.key.x.value, p.key.y.value);
-        if p.open.value == Fr::ONE {
-            content.opens.push([named, x, y]);
-        }
-        if p.deposit.value == Fr::ONE {
-            let [high_x, high_y] = p.key_high.map(|high| high.value);
-            let deposit = p.token.value * power(8) + p.to.value * power(40) + p.amount.value * power(72);
-            content.l1_words.extend([
-                deposit + Fr::from(TAG_DEPOSIT),
-                named + high_x * power(192) + high_y * power(198),
-                x - high_x * power(WORD_BITS),
-                y - high_y * power(WORD_BITS),
-            ]);
-        }
-        if p.forced_exit.value == Fr::ONE {
-            let exit = p.to.value * power(8) + p.owner.value * power(40);
-            content.l1_words.push(exit + Fr::from(TAG_FORCED_EXIT));
-        }
-        if p.withdrawal.value == Fr::ONE {
-            let withdrawal = p.token.value * power(8) + p.owner.value * power(40);
-            content.l1_words.extend([withdrawal + Fr::from(TAG_WITHDRAWAL), p.amount.value]);
-        }
+        content
     }
-    content
 }
 
 /// An open in its place.
@@ -234,10 +269,14 @@ struct OpenPlace {
 
 /// Splits an open into its words: `token | owner << 32 | (Ax >> 248) << 192 | (Ay >> 248) << 198`, and the low 248
 /// bits of both coordinates.
-fn open_place(trace: &mut Trace, values: Option<&[Fr; 3]>, before: Option<Var>, zero: Var) -> OpenPlace {
+fn open_place(
+    trace: &mut Trace,
+    (active, OpenContent { named, x, y }): (bool, OpenContent),
+    before: Option<Var>,
+    zero: Var,
+) -> OpenPlace {
     trace.label("open: place");
-    let active = place(trace, values.is_some(), before);
-    let [named, x, y] = values.copied().unwrap_or_default();
+    let active = place(trace, active, before);
     let named = free(trace, named);
     trace.label("open: first coordinate");
     let x = canonical::split(trace, x, zero);
@@ -260,42 +299,46 @@ pub struct Streams {
     pub commit: Var,
 }
 
+/// So many places of words.
+fn word_places(trace: &mut Trace, places: usize, content: &[(bool, Fr)]) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::with_capacity(places);
+    for i in 0..places {
+        let (active, word) = content.get(i).copied().unwrap_or_default();
+        let active = place(trace, active, words.last().map(|word| word.active));
+        let word = free(trace, word);
+        implies(trace, word, active);
+        words.push(Word { active, word });
+    }
+    words
+}
+
+/// Variables of so many bits side by side, a few an equation: different ones give different sums below the modulus.
+fn packed(trace: &mut Trace, vars: &[Var], bits: u64, zero: Var) -> Var {
+    vars.chunks(TERMS).fold(zero, |total, vars| {
+        let mut terms = vec![(power(bits * TERMS as u64), total)];
+        terms.extend((0..).zip(vars).map(|(i, var)| (power(bits * i), *var)));
+        linear(trace, &terms, Fr::ZERO)
+    })
+}
+
 /// Writes the places, absorbs their words from `commit` on, and ties them to the slots.
 pub fn publish(
     trace: &mut Trace,
-    places: Places,
+    (places, content): (Places, &Content),
     slots: &[SlotOutputs],
     (commit_in, mut commit): (Var, Var),
     (zero, one): (Var, Var),
 ) -> Streams {
-    let content = content(slots);
-    let mut records = Vec::with_capacity(places.records);
-    let mut before = None;
+    debug_assert!(places.opens <= MAX_OPENS);
     trace.label("records: places");
-    for i in 0..places.records {
-        let value = content.records.get(i).copied();
-        let active = place(trace, value.is_some(), before);
-        before = Some(active);
-        let word = free(trace, value.unwrap_or_default());
-        implies(trace, word, active);
-        records.push(Word { active, word });
-    }
+    let records = word_places(trace, places.records, &content.records);
     let mut opens: Vec<OpenPlace> = Vec::with_capacity(places.opens);
     for i in 0..places.opens {
         let before = opens.last().map(|open| open.active);
-        opens.push(open_place(trace, content.opens.get(i), before, zero));
+        opens.push(open_place(trace, content.opens.get(i).copied().unwrap_or_default(), before, zero));
     }
     trace.label("L1 words: places");
-    let mut l1_words = Vec::with_capacity(places.l1_words);
-    before = None;
-    for i in 0..places.l1_words {
-        let value = content.l1_words.get(i).copied();
-        let active = place(trace, value.is_some(), before);
-        before = Some(active);
-        let word = free(trace, value.unwrap_or_default());
-        implies(trace, word, active);
-        l1_words.push(Word { active, word });
-    }
+    let l1_words = word_places(trace, places.l1_words, &content.l1_words);
 
     let mut da_words = records.clone();
     for open in &opens {
@@ -326,8 +369,11 @@ pub fn publish(
     .map(|flags| sum(trace, &flags, zero));
     let counts = [(Fr::ONE, counts[0]), (power(32), counts[1]), (power(64), counts[2])];
     let counts = linear(trace, &counts, Fr::ZERO);
+    trace.label("challenge: high bits of the opens' keys");
+    let highs: Vec<Var> = opens.iter().flat_map(|open| [open.x.high, open.y.high]).collect();
+    let highs = packed(trace, &highs, HIGH_BITS, zero);
     trace.label("challenge");
-    let inputs: [Operand; 5] = [chain.into(), commit_in.into(), commit.into(), counts.into(), zero.into()];
+    let inputs: [Operand; 5] = [chain.into(), commit_in.into(), commit.into(), counts.into(), highs.into()];
     let gamma = poseidon::hash::<6>(trace, &inputs, zero).output;
     let challenge = Challenge::new(trace, gamma);
 
