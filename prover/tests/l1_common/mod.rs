@@ -1,6 +1,8 @@
 //! A development node in a process of its own.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+pub mod rollup;
+
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
