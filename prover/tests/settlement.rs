@@ -13,10 +13,10 @@ use l1_common::{
     rollup::{World, hash_of},
 };
 use serde_json::json;
-use tenon_circuits::rollup::{State, snapshot::Snapshot};
+use tenon_circuits::rollup::{State, field, snapshot::Snapshot};
 use tenon_prover::{
     jobs::JobState,
-    l1::{Chain, L1Key, LocalNode},
+    l1::{L1Key, LocalNode},
     settlement::{
         Archive, Finality, SettlementError, Step,
         rebuild::{RebuildError, Rebuilt, Sources, rebuild},
@@ -181,6 +181,27 @@ async fn a_node_serves_the_same() {
     is_settled(&world, 3).await;
     let found = rebuilt(&world, Vec::new(), true).await.unwrap();
     assert_eq!((found.state == world.state, found.chain_blobs), (true, 3));
+
+    // The same by the command, in a directory where nothing is.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tenon"));
+        let rollup = world.rollup.to_string();
+        command.args(["rebuild", "--json", "--l1", &anvil.url, "--rollup", &rollup]);
+        command.args(arguments).current_dir(elsewhere.path()).output().unwrap()
+    };
+    let output = run(&["--output", "state"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["state"], field::to_hex(&world.state.commitment()));
+    assert_eq!((&report["batch"], &report["accounts"]), (&json!(3), &json!(3)));
+    let snapshot = Snapshot::from_bytes(&std::fs::read(elsewhere.path().join("state")).unwrap()).unwrap();
+    assert_eq!((snapshot.domain, snapshot.batch, snapshot.state == world.state), (world.domain, 3, true));
+    // Without the deployment's block the queue has a gap.
+    let output = run(&["--from-block", "12"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("--from-block"), "{error}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod output;
 mod pipeline;
 mod preflight;
 mod progress;
+mod rebuild;
 mod serve;
 mod settings;
 mod verify;
@@ -59,6 +60,8 @@ enum Command {
     /// Exports or deploys the contracts.
     #[command(subcommand)]
     Contracts(contracts::Contracts),
+    /// Rebuilds every account from L1 alone.
+    Rebuild(rebuild::Rebuild),
     /// Makes wallet keys, signs transactions.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
@@ -96,6 +99,7 @@ async fn execute(command: Command) -> Outcome {
         Command::Verify(command) => command.run().await,
         Command::Keys(command) => command.run().await,
         Command::Contracts(command) => command.run().await,
+        Command::Rebuild(command) => command.run().await,
         Command::Wallet(command) => command.run().await,
         Command::Doctor(command) => command.run().await,
         Command::Bench(command) => command.run().await,

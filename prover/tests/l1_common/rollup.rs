@@ -257,7 +257,7 @@ impl World {
             l1_operations,
             transactions,
         };
-        let capacity = ChunkCapacity { slots: 8, da_words: 4000, l1_words: 64 };
+        let capacity = ChunkCapacity { slots: 8, opens: 8, l1_words: 64 };
         let execution = execute(&self.state, self.domain, &batch, capacity).unwrap();
         let (execution, publication) = publish(&self.archive(), &batch, execution, queue_start).unwrap();
         let summary = BatchSummary {
@@ -270,10 +270,10 @@ impl World {
             commit: field::to_bytes(&execution.commit),
         };
         let new = NewBatch {
-            job_id: format!("job-{number}-{}", self.proofs.len()),
+            job_id: hex::encode(&summary.commit),
             idempotency_key: format!("key-{number}"),
             payload_digest: [0; 32],
-            summary,
+            summary: summary.clone(),
             payload: serde_json::to_string(&batch).unwrap(),
             chunk_capacity: 8,
             witnesses: vec![[number as u8; 32]],
