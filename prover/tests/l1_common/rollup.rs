@@ -66,7 +66,7 @@ fn verifier_code() -> Vec<u8> {
 }
 
 /// The proof that this verifier takes.
-fn proof_of(batches: &[BatchPublicInputs]) -> Vec<u8> {
+pub fn proof_of(batches: &[BatchPublicInputs]) -> Vec<u8> {
     let count = usize::from(PLACES) * 10;
     let mut values: Vec<U256> =
         batches.iter().flat_map(|batch| batch.to_array()).map(|v| to_word(&v)).collect();
