@@ -22,6 +22,7 @@ use crate::{
     grpc::ProverService,
     http,
     jobs::scheduler,
+    settlement::{L1Side, SettlementError},
     store::{
         DataDirLock, LockError, Store, StoreError,
         files::{FileError, Files},
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The data directory's files can't be used.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// L1 can't be followed.
+    #[error(transparent)]
+    Settlement(#[from] SettlementError),
     /// The state can't be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
@@ -118,6 +122,7 @@ impl Service {
         if returned > 0 {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
         }
+        let l1 = L1Side::connect(&config, &store, &files, domain).await?.map(Arc::new);
         let limits = Limits {
             chunk_capacity: circuits.size_class.capacity,
             chunks: circuits.leaves,
@@ -148,18 +153,20 @@ impl Service {
             store,
             files,
             executor,
+            l1,
             metrics: Arc::new(Metrics::new()?),
             changes: Changes::new(),
             domain,
             started: Instant::now(),
             stop: watch::Sender::new(false),
         });
+        let follower = core.l1.clone().map(|l1| tokio::spawn(l1.run(Arc::clone(&core))));
         let servers = vec![serve_grpc(&core, grpc).await?, serve_http(&core, http)];
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&core)));
         let pool = Pool::start(Arc::clone(&core), Handle::current())?;
         info!(%grpc_addr, %http_addr, workers = core.config.workers, threads = core.config.threads_per_worker, "service started");
         let _end = StopOnDrop(Arc::clone(&core));
-        Ok(RunningService { grpc_addr, http_addr, core, pool, servers, scheduler, lock, _end })
+        Ok(RunningService { grpc_addr, http_addr, core, pool, servers, scheduler, follower, lock, _end })
     }
 }
 
@@ -174,6 +181,7 @@ pub struct RunningService {
     pool: Pool,
     servers: Vec<JoinHandle<()>>,
     scheduler: JoinHandle<()>,
+    follower: Option<JoinHandle<()>>,
     lock: DataDirLock,
     _end: StopOnDrop,
 }
@@ -200,6 +208,10 @@ impl RunningService {
             if timeout(CONNECTION_GRACE, &mut server).await.is_err() {
                 server.abort();
             }
+        }
+        // What it was doing it finds again.
+        if let Some(follower) = self.follower {
+            follower.abort();
         }
         if self.scheduler.await.is_err() {
             warn!("the scheduler had stopped before");

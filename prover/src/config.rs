@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use crate::settlement::Finality;
+
 /// Prefix of the environment variables that carry settings.
 pub const ENV_PREFIX: &str = "TENON_";
 
@@ -69,10 +71,33 @@ pub struct Config {
     pub rollup_address: [u8; 20],
     /// File of the accounts that the log starts from; none for the empty state.
     pub genesis: Option<PathBuf>,
+    /// The L1 that the service follows; none for one that doesn't.
+    pub l1: Option<L1Settings>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Filter of the log, such as `info` or `tenon_prover=debug`.
     pub log_filter: String,
+}
+
+/// How the service follows L1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct L1Settings {
+    /// The node's JSON-RPC interface.
+    pub url: String,
+    /// A beacon node's interface, for blobs; the node's where absent.
+    pub beacon_url: Option<String>,
+    /// File with the key that commits and settles.
+    pub key_file: Option<PathBuf>,
+    /// When a block counts as final; by the chain where absent.
+    pub finality: Option<Finality>,
+    /// The first block that can have the contract's events.
+    pub first_block: u64,
+    /// Time between two looks.
+    pub poll: Duration,
+    /// Time after which a stuck transaction is replaced.
+    pub resend_after: Duration,
+    /// The most that is paid for a unit of gas, in wei.
+    pub max_price_wei: u128,
 }
 
 /// Form of the log.
@@ -201,6 +226,14 @@ settings! {
     "chain_id" = "31337", "chain of the rollup contract";
     "rollup_address" = "0x0000000000000000000000000000000000000000", "address of the rollup contract";
     "genesis" = "", "file of the accounts that the log starts from";
+    "l1_url" = "", "JSON-RPC address of the L1 node to follow and settle on, empty to do neither";
+    "l1_beacon_url" = "", "HTTP address of a beacon node for blobs, empty to ask the L1 node";
+    "l1_key_file" = "", "file with the hex private key that commits and settles, empty for TENON_L1_PRIVATE_KEY";
+    "l1_finality" = "", "when L1 is final: finalized, or a number of confirmations; empty for finalized, 0 on development chains";
+    "l1_first_block" = "0", "block in which the rollup contract was deployed";
+    "l1_poll" = "2s", "time between two looks at L1";
+    "l1_resend_after" = "3m", "time after which a stuck transaction is replaced by one that pays more";
+    "l1_max_gas_price_gwei" = "500", "the most that is paid for a unit of gas";
     "log_format" = "text", "form of the log: text or json";
     "log_filter" = "info", "filter of the log, such as info or tenon_prover=debug";
 }
@@ -394,6 +427,7 @@ impl Reader {
             parse_l1_address(text).ok_or_else(|| "an L1 address: 0x and 40 hex digits".to_owned())
         });
         let genesis = self.get("genesis", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))));
+        let l1 = self.l1();
         let log_format = self.get("log_format", |text| match text {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
@@ -430,9 +464,37 @@ impl Reader {
             chain_id: chain_id?,
             rollup_address: rollup_address?,
             genesis: genesis?,
+            l1: l1?,
             log_format: log_format?,
             log_filter: log_filter?,
         })
+    }
+
+    fn l1(&mut self) -> Option<Option<L1Settings>> {
+        let optional = |text: &str| Ok((!text.is_empty()).then(|| text.to_owned()));
+        let url = self.get("l1_url", optional);
+        let beacon_url = self.get("l1_beacon_url", optional);
+        let key_file = self.get("l1_key_file", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))));
+        let finality = self.get("l1_finality", |text| match text {
+            "" => Ok(None),
+            _ => text.parse().map(Some),
+        });
+        let first_block = self.number("l1_first_block", 0, u64::MAX);
+        let poll = self.duration("l1_poll", Duration::from_millis(10), Duration::from_secs(3600));
+        let resend_after =
+            self.duration("l1_resend_after", Duration::from_secs(1), Duration::from_secs(86_400));
+        let gwei = self.number("l1_max_gas_price_gwei", 1, 1_000_000);
+        let Some(url) = url? else { return Some(None) };
+        Some(Some(L1Settings {
+            url,
+            beacon_url: beacon_url?,
+            key_file: key_file?,
+            finality: finality?,
+            first_block: first_block?,
+            poll: poll?,
+            resend_after: resend_after?,
+            max_price_wei: u128::from(gwei?) * 1_000_000_000,
+        }))
     }
 
     fn source(&self, name: &str) -> Source {

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     engine::Engine,
     executor::Executor,
+    settlement::L1Side,
     store::{Store, files::Files},
     telemetry::Metrics,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Core {
     pub store: Arc<dyn Store>,
     pub files: Arc<Files>,
     pub executor: Executor,
+    pub l1: Option<Arc<L1Side>>,
     pub metrics: Arc<Metrics>,
     pub changes: Changes,
     pub domain: Fr,

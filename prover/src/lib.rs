@@ -18,6 +18,7 @@ pub mod l1;
 pub mod settlement;
 pub mod store;
 pub mod telemetry;
+pub mod user;
 mod worker;
 
 pub use builder::{RunningService, Service, StartError};

@@ -63,6 +63,7 @@ async fn does_what_a_chain_does(chain: &dyn Chain, key: &L1Key) {
     let hashes = blobs.versioned_hashes();
     let message = Message { from, to: Some(contract), blob_hashes: hashes.clone(), ..Message::default() };
     chain.call("calling", &message).await.unwrap();
+    chain.simulate("simulating", &message).await.unwrap();
     assert!(chain.estimate_gas("estimating", &message).await.unwrap() > 21_000);
     let included = send(chain, key, &message, Some(&blobs)).await;
     assert!(included.success);
@@ -89,6 +90,8 @@ async fn does_what_a_chain_does(chain: &dyn Chain, key: &L1Key) {
     let reverting = send(chain, key, &create(REVERTING.to_owned()), None).await.created.unwrap();
     let message = Message { from, to: Some(reverting), ..Message::default() };
     let refused = chain.call("calling", &message).await.unwrap_err();
+    assert!(matches!(refused, L1Error::Reverted { .. }), "{refused}");
+    let refused = chain.simulate("simulating", &message).await.unwrap_err();
     assert!(matches!(refused, L1Error::Reverted { .. }), "{refused}");
     let refused = chain.estimate_gas("estimating", &message).await.unwrap_err();
     assert!(matches!(refused, L1Error::Reverted { .. }), "{refused}");

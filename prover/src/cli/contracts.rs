@@ -28,7 +28,7 @@ use super::{
 };
 
 /// Chains where everybody knows the senders' keys, and where the verifier accepts a development set-up.
-const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
+pub const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 
 /// Exports or deploys the contracts.
 #[derive(Debug, Subcommand)]

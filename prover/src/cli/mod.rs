@@ -1,11 +1,16 @@
 //! Commands of the program.
 
+mod access;
 mod bench;
 mod chart;
+mod claim;
 mod client;
 mod contracts;
 mod demo;
+mod deposit;
 mod doctor;
+mod escape;
+mod exit;
 mod failure;
 mod jobs;
 mod keys;
@@ -13,8 +18,10 @@ mod output;
 mod pipeline;
 mod preflight;
 mod progress;
+mod rebuild;
 mod serve;
 mod settings;
+mod takeover;
 mod verify;
 mod wallet;
 mod workload;
@@ -59,9 +66,21 @@ enum Command {
     /// Exports or deploys the contracts.
     #[command(subcommand)]
     Contracts(contracts::Contracts),
+    /// Rebuilds every account from L1 alone.
+    Rebuild(rebuild::Rebuild),
     /// Makes wallet keys, signs transactions.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
+    /// Deposits ether or a token from L1.
+    Deposit(deposit::DepositCommand),
+    /// Requests an account's exit on L1, which the operator can't refuse.
+    Exit(exit::Exit),
+    /// Claims an owner's withdrawals on L1.
+    Claim(claim::ClaimCommand),
+    /// Leaves a frozen contract with what the last final state holds.
+    Escape(escape::Escape),
+    /// Settles overdue operations in the operator's place.
+    Takeover(Box<takeover::Takeover>),
     /// Checks everything that the service needs on this machine.
     Doctor(doctor::Doctor),
     /// Measures the whole pipeline by batch size.
@@ -96,7 +115,13 @@ async fn execute(command: Command) -> Outcome {
         Command::Verify(command) => command.run().await,
         Command::Keys(command) => command.run().await,
         Command::Contracts(command) => command.run().await,
+        Command::Rebuild(command) => command.run().await,
         Command::Wallet(command) => command.run().await,
+        Command::Deposit(command) => command.run().await,
+        Command::Exit(command) => command.run().await,
+        Command::Claim(command) => command.run().await,
+        Command::Escape(command) => command.run().await,
+        Command::Takeover(command) => command.run().await,
         Command::Doctor(command) => command.run().await,
         Command::Bench(command) => command.run().await,
     }

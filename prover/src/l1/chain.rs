@@ -106,13 +106,19 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// When the chain can't be reached.
     async fn prices(&self) -> Result<Prices, L1Error>;
 
-    /// What a message would return in the next block. `action` names it in errors.
+    /// What a message returns after the newest block. `action` names it in errors.
     ///
     /// # Errors
     /// When it reverts or the chain can't be reached.
     async fn call(&self, action: &str, message: &Message) -> Result<Bytes, L1Error>;
 
-    /// The gas that a message would use in the next block.
+    /// What a transaction with this message would return in the block to come.
+    ///
+    /// # Errors
+    /// When it would revert or the chain can't be reached.
+    async fn simulate(&self, action: &str, message: &Message) -> Result<Bytes, L1Error>;
+
+    /// The gas that a transaction with this message would use in the block to come.
     ///
     /// # Errors
     /// When it reverts or the chain can't be reached.

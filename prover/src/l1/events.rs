@@ -103,14 +103,29 @@ pub async fn read(
     last: u64,
 ) -> Result<Vec<Placed>, L1Error> {
     let mut events = Vec::new();
+    for log in &logs(chain, rollup, first, last).await? {
+        events.extend(placed(rollup, log)?);
+    }
+    Ok(events)
+}
+
+/// All events of a contract in the blocks from `first` to `last`, in order, asked for in parts that nodes answer.
+///
+/// # Errors
+/// When the chain can't be reached.
+pub async fn logs(
+    chain: &dyn Chain,
+    contract: L1Address,
+    first: u64,
+    last: u64,
+) -> Result<Vec<Log>, L1Error> {
+    let mut logs = Vec::new();
     let (mut next, mut range) = (first, RANGE);
     while next <= last {
         let end = last.min(next.saturating_add(range - 1));
-        match chain.logs(rollup, next, end).await {
-            Ok(logs) => {
-                for log in &logs {
-                    events.extend(placed(rollup, log)?);
-                }
+        match chain.logs(contract, next, end).await {
+            Ok(found) => {
+                logs.extend(found);
                 next = end + 1;
             }
             // Nodes limit the blocks or the events of one answer.
@@ -118,7 +133,7 @@ pub async fn read(
             Err(error) => return Err(error),
         }
     }
-    Ok(events)
+    Ok(logs)
 }
 
 fn placed(rollup: L1Address, log: &Log) -> Result<Option<Placed>, L1Error> {

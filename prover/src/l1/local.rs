@@ -173,6 +173,10 @@ impl Chain for LocalNode {
         Ok(receipt.output)
     }
 
+    async fn simulate(&self, action: &str, message: &Message) -> Result<Bytes, L1Error> {
+        self.call(action, message).await
+    }
+
     async fn estimate_gas(&self, action: &str, message: &Message) -> Result<u64, L1Error> {
         let receipt = self.now().chain.simulate(message).map_err(|error| describe(action, &error))?;
         Ok(receipt.gas_used)

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use alloy::{
-    eips::{BlockNumberOrTag, eip4844::Blob},
+    eips::{BlockId, BlockNumberOrTag, eip4844::Blob},
     network::TransactionBuilder4844,
     primitives::{Address, B256, Bytes, TxKind, U256},
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -147,8 +147,14 @@ impl Chain for Node {
         self.ask_for(action, async { self.provider.call(request(message)).await }).await
     }
 
+    async fn simulate(&self, action: &str, message: &Message) -> Result<Bytes, L1Error> {
+        let answer = async { self.provider.call(request(message)).block(BlockId::pending()).await };
+        self.ask_for(action, answer).await
+    }
+
     async fn estimate_gas(&self, action: &str, message: &Message) -> Result<u64, L1Error> {
-        self.ask_for(action, async { self.provider.estimate_gas(request(message)).await }).await
+        let answer = async { self.provider.estimate_gas(request(message)).block(BlockId::pending()).await };
+        self.ask_for(action, answer).await
     }
 
     async fn send(&self, action: &str, transaction: &SignedTransaction) -> Result<(), L1Error> {

@@ -5,6 +5,7 @@ pub mod follower;
 pub mod outbox;
 pub mod publish;
 pub mod rebuild;
+pub mod service;
 pub mod settler;
 
 use crate::{
@@ -16,6 +17,7 @@ pub use archive::{Archive, ArchiveError};
 pub use follower::{Finality, Follower};
 pub use outbox::{FeePolicy, Outbox};
 pub use publish::publish;
+pub use service::L1Side;
 pub use settler::{Parts, Settler, Step};
 
 /// What goes wrong between the service and L1.
@@ -88,7 +90,37 @@ pub enum SettlementError {
         /// The batch.
         number: u64,
     },
+    /// The node is on another chain.
+    #[error("expected an L1 node of chain {expected}, got one of chain {actual}")]
+    OtherChain {
+        /// As configured.
+        expected: u64,
+        /// The node's.
+        actual: u64,
+    },
+    /// The contract isn't the service's rollup.
+    #[error("expected a rollup contract with the domain {expected}, got {actual}")]
+    OtherDomain {
+        /// The service's.
+        expected: String,
+        /// The contract's.
+        actual: String,
+    },
     /// The work was interrupted.
     #[error("stopped: {0}")]
     Interrupted(String),
+}
+
+impl SettlementError {
+    /// Whether it passes without anybody's doing.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::L1(L1Error::Unreachable { .. } | L1Error::Underpriced { .. })
+                | Self::Moved { .. }
+                | Self::CommitNotFound { .. }
+                | Self::Interrupted(_)
+        )
+    }
 }

@@ -53,6 +53,8 @@ pub struct Sent {
 pub struct News {
     /// Transactions that are in no block.
     pub pending: usize,
+    /// Transactions that are in a block that isn't final.
+    pub included: Vec<(Purpose, u64, u64)>,
     /// Transactions that reverted, or whose nonce another one has: what they were for isn't done.
     pub failed: Vec<(Purpose, u64, u64)>,
     /// Transactions that are in a final block.
@@ -99,7 +101,7 @@ impl Outbox {
         message: &Message,
         sidecar: Option<BlobTransactionSidecarEip7594>,
     ) -> Result<Sent, SettlementError> {
-        self.chain.call(action, message).await?;
+        self.chain.simulate(action, message).await?;
         let gas = self.chain.estimate_gas(action, message).await?;
         let recorded = self.store.outgoing().await?.iter().map(|outgoing| outgoing.nonce + 1).max();
         let nonce = self.chain.nonce(self.sender()).await?.max(recorded.unwrap_or(0));
@@ -155,8 +157,14 @@ impl Outbox {
                 news.failed.push(about);
                 return Ok(());
             }
+            if outgoing.state == TransactionState::Included {
+                warn!(purpose = %outgoing.purpose, nonce = outgoing.nonce, "a reorg dropped the transaction");
+                self.store.note_transaction(outgoing.id, TransactionState::Open, None).await?;
+                self.handed_in().remove(&outgoing.id);
+            }
             news.pending += 1;
-            return self.push(outgoing).await;
+            // Nodes don't keep an account's transactions with blobs beside others, so they go one by one.
+            return if news.pending == 1 { self.push(outgoing).await } else { Ok(()) };
         };
         let charge =
             Charge { block: inclusion.block, gas_used: inclusion.gas_used, cost_wei: inclusion.cost_wei };
@@ -166,6 +174,9 @@ impl Outbox {
             (true, true) => TransactionState::Done,
             (true, false) => TransactionState::Included,
         };
+        if state == TransactionState::Included {
+            news.included.push(about);
+        }
         if state == outgoing.state {
             return Ok(());
         }
@@ -200,11 +211,6 @@ impl Outbox {
 
     /// Sends a transaction that is in no block again, or one in its place that pays more.
     async fn push(&self, outgoing: &Outgoing) -> Result<(), SettlementError> {
-        if outgoing.state == TransactionState::Included {
-            warn!(purpose = %outgoing.purpose, nonce = outgoing.nonce, "a reorg dropped the transaction");
-            self.store.note_transaction(outgoing.id, TransactionState::Open, None).await?;
-            self.handed_in().remove(&outgoing.id);
-        }
         let Some(hash) = outgoing.hashes.first() else { return Ok(()) };
         let action = format!("sending a transaction to {} again", outgoing.purpose);
         let latest = SignedTransaction {

@@ -138,6 +138,9 @@ impl Settler {
         if standing.frozen {
             return Err(SettlementError::Frozen);
         }
+        if lags(&standing, &news.included) {
+            return Ok(Step::Waiting);
+        }
         self.check_state(&standing).await?;
         let on_chain = self.unproven(&contract, &standing).await?;
         if let Some(sent) = self.revert(&on_chain).await? {
@@ -395,6 +398,16 @@ impl Settler {
         };
         Ok(Some((logged, batch)))
     }
+}
+
+/// Whether the contract doesn't show yet what transactions in blocks did, as when several nodes answer in turn.
+fn lags(standing: &Standing, included: &[(Purpose, u64, u64)]) -> bool {
+    let reverted = included.iter().any(|(purpose, ..)| *purpose == Purpose::Revert);
+    included.iter().any(|(purpose, _, last)| match purpose {
+        Purpose::Prove => standing.finalized < *last,
+        Purpose::Commit => standing.committed < *last && !reverted,
+        Purpose::Revert => false,
+    })
 }
 
 /// A batch with the openings of its blobs at its point.

@@ -1,6 +1,9 @@
 //! A development node in a process of its own.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+pub mod rollup;
+pub mod users;
+
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},

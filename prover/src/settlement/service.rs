@@ -1,0 +1,161 @@
+//! L1 as a part of the running service: connecting to it, and taking one step after the other until the end.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy::primitives::Address;
+use tenon_circuits::rollup::{Fr, field};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::{Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step};
+use crate::{
+    config::{Config, L1Settings},
+    core::Core,
+    l1::{Chain, L1Error, L1Key, Node, rollup::RollupContract},
+    store::{Store, files::Files},
+};
+
+/// Longest pause after errors.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Chains on which no block is ever taken back by anybody else.
+const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
+
+/// The environment variable with the hex private key that commits and settles.
+pub const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
+
+/// What a service that follows L1 has of it.
+pub struct L1Side {
+    /// Reads the contract's events.
+    pub follower: Follower,
+    /// Keeps the batches' data.
+    pub archive: Arc<Archive>,
+    settler: Option<Settler>,
+    poll: Duration,
+}
+
+impl L1Side {
+    /// Connects to the chain that the settings name; none where they name none.
+    ///
+    /// # Errors
+    /// When the chain can't be reached, or isn't that of the service's rollup.
+    pub async fn connect(
+        config: &Config,
+        store: &Arc<dyn Store>,
+        files: &Arc<Files>,
+        domain: Fr,
+    ) -> Result<Option<Self>, SettlementError> {
+        let Some(settings) = &config.l1 else { return Ok(None) };
+        let node = Node::new(&settings.url, settings.beacon_url.as_deref())?;
+        let chain: Arc<dyn Chain> = Arc::new(node);
+        let rollup = Address::from(config.rollup_address);
+        check(&*chain, config.chain_id, rollup, domain).await?;
+        let follower = Follower::new(
+            Arc::clone(&chain),
+            Arc::clone(store),
+            rollup,
+            settings.first_block,
+            settings.finality.unwrap_or_else(|| usual_finality(config.chain_id)),
+        );
+        let archive = Arc::new(Archive::new(&config.data_dir.join("archive")));
+        let settler = match key(settings)? {
+            None => {
+                warn!("no key for L1: the service follows the contract and settles nothing");
+                None
+            }
+            Some(key) => {
+                let contract = RollupContract { chain: &*chain, address: rollup };
+                if !contract.is_operator(key.address()).await? {
+                    warn!(account = %key.address(), "the account is no operator of the rollup");
+                }
+                info!(account = %key.address(), %rollup, chain = chain.name(), "settling on L1");
+                let policy =
+                    FeePolicy { resend_after: settings.resend_after, max_price_wei: settings.max_price_wei };
+                let outbox = Outbox::new(Arc::clone(&chain), Arc::clone(store), key, config.chain_id, policy);
+                Some(Settler::new(Parts {
+                    chain,
+                    store: Arc::clone(store),
+                    files: Arc::clone(files),
+                    archive: Arc::clone(&archive),
+                    follower: follower.clone(),
+                    outbox,
+                    rollup,
+                    domain,
+                }))
+            }
+        };
+        Ok(Some(Self { follower, archive, settler, poll: settings.poll }))
+    }
+
+    /// Follows and settles until the service stops.
+    pub(crate) async fn run(self: Arc<Self>, core: Arc<Core>) {
+        let mut stopping = core.stopping();
+        let mut pause = self.poll;
+        loop {
+            match self.step().await {
+                Ok(step) => {
+                    if step != Step::Idle {
+                        core.changes.notify();
+                    }
+                    pause = self.poll;
+                }
+                Err(error) => {
+                    pause = (pause * 2).clamp(self.poll, LONGEST_PAUSE);
+                    if error.is_passing() {
+                        warn!(%error, retry_in = ?pause, "L1");
+                    } else {
+                        error!(%error, retry_in = ?pause, "L1");
+                    }
+                }
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stopping.wait() => return,
+            }
+        }
+    }
+
+    async fn step(&self) -> Result<Step, SettlementError> {
+        match &self.settler {
+            Some(settler) => settler.step().await,
+            None => self.follower.sync().await.map(|_| Step::Idle),
+        }
+    }
+
+    /// Whether operations have to be consumed within so much time, so that a batch of them alone is due.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn is_batch_due(&self, margin: Duration) -> Result<bool, SettlementError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.follower.is_pressing(now, margin.as_secs()).await
+    }
+}
+
+async fn check(chain: &dyn Chain, chain_id: u64, rollup: Address, domain: Fr) -> Result<(), SettlementError> {
+    let actual = chain.chain_id().await?;
+    if actual != chain_id {
+        return Err(SettlementError::OtherChain { expected: chain_id, actual });
+    }
+    let actual = RollupContract { chain, address: rollup }.domain().await?;
+    if actual != domain {
+        let [expected, actual] = [domain, actual].map(|domain| field::to_hex(&domain));
+        return Err(SettlementError::OtherDomain { expected, actual });
+    }
+    Ok(())
+}
+
+/// The key of the settings' file, or of the environment.
+fn key(settings: &L1Settings) -> Result<Option<L1Key>, L1Error> {
+    match &settings.key_file {
+        Some(path) => L1Key::from_file(path).map(Some),
+        None => std::env::var(KEY_VARIABLE).ok().map(|text| L1Key::from_hex(&text)).transpose(),
+    }
+}
+
+fn usual_finality(chain_id: u64) -> Finality {
+    if DEVELOPMENT_CHAINS.contains(&chain_id) { Finality::Confirmations(0) } else { Finality::Finalized }
+}

@@ -1,0 +1,151 @@
+//! One transaction at a time, followed until it is in a block.
+
+use std::time::{Duration, Instant};
+
+use alloy::{
+    eips::eip7594::BlobTransactionSidecarEip7594,
+    primitives::{Address, Bytes, U256},
+    rpc::types::Log,
+    sol_types::SolEvent,
+};
+
+use super::UserError;
+use crate::l1::{Bid, Chain, Inclusion, L1Error, L1Key, Message, Unsigned, rollup::RollupContract};
+
+/// Part of the estimate that is added to a transaction's gas limit: one in this many.
+const GAS_MARGIN: u64 = 5;
+/// Most gas that a transaction may use (EIP-7825).
+const MAX_GAS: u64 = 1 << 24;
+/// Time between two looks for a transaction.
+const POLL: Duration = Duration::from_millis(250);
+/// Time after which a transaction that is in no block is replaced by one that pays more.
+const RESEND_AFTER: Duration = Duration::from_secs(90);
+/// Time that a transaction gets in all.
+const TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// An account on L1 that sends transactions.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The chain.
+    pub chain: &'a dyn Chain,
+    /// The account's key.
+    pub key: &'a L1Key,
+}
+
+impl Sender<'_> {
+    /// The account.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// A message from the account.
+    #[must_use]
+    pub fn message(&self, to: Address, value: U256, data: Bytes) -> Message {
+        Message { from: self.address(), to: Some(to), value, data, ..Message::default() }
+    }
+
+    /// Simulates a message. Gives the gas that it would use.
+    ///
+    /// # Errors
+    /// When it would revert or the chain can't be reached.
+    pub async fn simulate(&self, action: &str, message: &Message) -> Result<u64, L1Error> {
+        self.chain.call(action, message).await?;
+        self.chain.estimate_gas(action, message).await
+    }
+
+    /// Simulates a message, sends it, and waits for its block. A transaction that gets stuck is replaced by one that
+    /// pays more.
+    ///
+    /// # Errors
+    /// When it would revert, nothing being sent then; or when it fails in its block, gets into none, or the chain
+    /// can't be reached.
+    pub async fn send(
+        &self,
+        action: &str,
+        message: &Message,
+        sidecar: Option<BlobTransactionSidecarEip7594>,
+    ) -> Result<Inclusion, L1Error> {
+        let gas = self.simulate(action, message).await?;
+        let has_blobs = sidecar.is_some();
+        let mut bid = self.bid(has_blobs).await?;
+        let mut signed = self.key.sign(Unsigned {
+            chain_id: self.chain.chain_id().await?,
+            nonce: self.chain.nonce(self.address()).await?,
+            gas_limit: (gas + gas / GAS_MARGIN).min(MAX_GAS.max(gas)),
+            bid,
+            message,
+            sidecar,
+        })?;
+        let mut hashes = vec![signed.hash];
+        self.chain.send(action, &signed).await?;
+        let started = Instant::now();
+        let mut sent = started;
+        loop {
+            for hash in &hashes {
+                if let Some(inclusion) = self.chain.inclusion(*hash).await? {
+                    return included(action, inclusion);
+                }
+            }
+            if started.elapsed() > TIMEOUT {
+                let reason = format!(
+                    "transaction {} is in no block after {} minutes and may still come into one",
+                    signed.hash,
+                    TIMEOUT.as_secs() / 60
+                );
+                return Err(L1Error::Failed { action: action.to_owned(), reason });
+            }
+            if sent.elapsed() > RESEND_AFTER {
+                bid = raised(bid, self.bid(has_blobs).await?, has_blobs);
+                signed = self.key.sign_again(&signed.raw, bid)?;
+                match self.chain.send(action, &signed).await {
+                    Ok(()) => hashes.push(signed.hash),
+                    // An earlier attempt is in a block by now, or this one has to pay more still.
+                    Err(L1Error::NonceUsed { .. } | L1Error::Underpriced { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                sent = Instant::now();
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// A bid that stays good while prices double.
+    async fn bid(&self, has_blobs: bool) -> Result<Bid, L1Error> {
+        let prices = self.chain.prices().await?;
+        let blob = if has_blobs { (prices.blob * 2).max(1) } else { 0 };
+        Ok(Bid { gas: prices.base * 2 + prices.priority, priority: prices.priority, blob })
+    }
+}
+
+/// A bid that nodes take in place of another: an eighth more, twice as much with blobs.
+fn raised(old: Bid, asked: Bid, has_blobs: bool) -> Bid {
+    let raise = |price: u128| if has_blobs { price * 2 } else { price + price / 4 + 1 };
+    let gas = raise(old.gas).max(asked.gas);
+    let priority = raise(old.priority).max(asked.priority).min(gas);
+    let blob = if has_blobs { raise(old.blob).max(asked.blob) } else { 0 };
+    Bid { gas, priority, blob }
+}
+
+fn included(action: &str, inclusion: Inclusion) -> Result<Inclusion, L1Error> {
+    if inclusion.success {
+        return Ok(inclusion);
+    }
+    let reason = format!("transaction {} failed in block {}", inclusion.transaction, inclusion.block);
+    Err(L1Error::Failed { action: action.to_owned(), reason })
+}
+
+/// The event that a transaction had the contract emit.
+pub(super) async fn event<E: SolEvent>(
+    contract: &RollupContract<'_>,
+    inclusion: &Inclusion,
+    action: &str,
+) -> Result<E, UserError> {
+    let logs = contract.chain.logs(contract.address, inclusion.block, inclusion.block).await?;
+    let is_own = |log: &&Log| log.transaction_hash == Some(inclusion.transaction);
+    logs.iter()
+        .filter(is_own)
+        .find_map(|log| E::decode_log(&log.inner).ok())
+        .map(|log| log.data)
+        .ok_or_else(|| UserError::EventMissing { action: action.to_owned(), expected: E::SIGNATURE })
+}
