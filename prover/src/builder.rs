@@ -73,6 +73,9 @@ pub enum StartError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
+/// Operations that a batch takes from the contract's queue at most: with a refund each their words fit a batch.
+const L1_OPERATIONS: usize = 512;
+
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "the port is in use by another process; choose another one".to_owned(),
@@ -116,8 +119,9 @@ impl Service {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
         }
         let limits = Limits {
-            chunk_capacity: circuits.size_class.transactions,
+            chunk_capacity: circuits.size_class.capacity,
             chunks: circuits.leaves,
+            l1_operations: L1_OPERATIONS,
             queued_batches: config.max_queued_batches,
             checkpoint_interval: config.checkpoint_interval,
         };
@@ -127,6 +131,7 @@ impl Service {
             Arc::clone(&files),
             domain,
             genesis,
+            None,
             limits,
         )
         .await?;
