@@ -9,12 +9,19 @@ CREATE TABLE batches (
     number         INTEGER PRIMARY KEY,
     timestamp      INTEGER NOT NULL,
     payload        TEXT    NOT NULL, -- the batch in JSON
-    chunk_capacity INTEGER NOT NULL, -- the cut it was executed with
+    chunk_slots    INTEGER NOT NULL, -- the cut it was executed with
+    chunk_opens    INTEGER NOT NULL,
+    chunk_l1_words INTEGER NOT NULL,
     chunks         INTEGER NOT NULL,
+    l1_operations  INTEGER NOT NULL,
     transactions   INTEGER NOT NULL,
     state_in       BLOB    NOT NULL,
     state_out      BLOB    NOT NULL,
     commitment     BLOB    NOT NULL,
+    z_d            BLOB    NOT NULL, -- points and evaluations of its streams
+    y_d            BLOB    NOT NULL,
+    z_l            BLOB    NOT NULL,
+    y_l            BLOB    NOT NULL,
     job_id         TEXT    NOT NULL REFERENCES jobs (id),
     aggregation_id INTEGER REFERENCES aggregations (id),
     proven_at_ms   INTEGER           -- when its last leaf proof was stored
@@ -28,11 +35,16 @@ CREATE TABLE jobs (
     state           TEXT    NOT NULL,
     batch_number    INTEGER NOT NULL,
     timestamp       INTEGER NOT NULL,
+    l1_operations   INTEGER NOT NULL,
     transactions    INTEGER NOT NULL,
     chunks          INTEGER NOT NULL,
     state_in        BLOB    NOT NULL,
     state_out       BLOB    NOT NULL,
     commitment      BLOB    NOT NULL,
+    z_d             BLOB    NOT NULL,
+    y_d             BLOB    NOT NULL,
+    z_l             BLOB    NOT NULL,
+    y_l             BLOB    NOT NULL,
     leaves_done     INTEGER NOT NULL DEFAULT 0,
     aggregation_id  INTEGER,
     error_reason    TEXT,

@@ -77,6 +77,9 @@ pub enum StartError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
+/// Operations that a batch takes from the contract's queue at most: with a refund each their words fit a batch.
+const L1_OPERATIONS: usize = 512;
+
 fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "the port is in use by another process; choose another one".to_owned(),
@@ -121,8 +124,9 @@ impl Service {
         }
         let l1 = L1Side::connect(&config, &store, &files, domain).await?.map(Arc::new);
         let limits = Limits {
-            chunk_capacity: circuits.size_class.transactions,
+            chunk_capacity: circuits.size_class.capacity,
             chunks: circuits.leaves,
+            l1_operations: L1_OPERATIONS,
             queued_batches: config.max_queued_batches,
             checkpoint_interval: config.checkpoint_interval,
         };
@@ -132,6 +136,7 @@ impl Service {
             Arc::clone(&files),
             domain,
             genesis,
+            None,
             limits,
         )
         .await?;

@@ -131,7 +131,7 @@ impl Engine for CircuitEngine {
 }
 
 fn class_info(class: SizeClass) -> SizeClassInfo {
-    SizeClassInfo { name: class.name.to_owned(), k: class.k, transactions: class.slots }
+    SizeClassInfo { name: class.name.to_owned(), k: class.k, capacity: class.capacity() }
 }
 
 fn circuit_info(info: &KeyInfo, bytes_per_row: u64) -> CircuitInfo {

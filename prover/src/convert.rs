@@ -4,7 +4,11 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use tenon_circuits::{
     public_inputs::{BatchPublicInputs, LeafPublicInputs},
-    rollup::{AmountCode, FeeCode, Fr, PublicKey, Signature, Transaction, field},
+    rollup::{
+        Address, AmountCode, FeeCode, Fr, L1Operation, PublicKey, Recipient, Signature, Transaction,
+        evaluation::{self, DaScalar, Evaluations, Points},
+        field::{self, FieldError},
+    },
 };
 use tenon_proto::v1;
 
@@ -39,16 +43,42 @@ impl Violations {
     }
 
     fn element(&mut self, field: &str, bytes: &[u8]) -> Option<Fr> {
+        self.value(field, bytes, field::from_bytes)
+    }
+
+    /// A value of 32 bytes.
+    fn value<T>(
+        &mut self,
+        field: &str,
+        bytes: &[u8],
+        read: impl FnOnce(&[u8; 32]) -> Result<T, FieldError>,
+    ) -> Option<T> {
         match <[u8; 32]>::try_from(bytes) {
-            Ok(array) => field::from_bytes(&array)
-                .map_err(|error| self.add(field, "FIELD_ELEMENT_INVALID", error.to_string()))
-                .ok(),
+            Ok(array) => {
+                read(&array).map_err(|error| self.add(field, "FIELD_ELEMENT_INVALID", error.to_string())).ok()
+            }
             Err(_) => {
                 let message = format!("expected a field element of 32 bytes, got {} bytes", bytes.len());
                 self.add(field, "FIELD_ELEMENT_INVALID", message);
                 None
             }
         }
+    }
+
+    fn present<'m, T>(&mut self, field: &str, message: Option<&'m T>) -> Option<&'m T> {
+        if message.is_none() {
+            self.add(field, "MISSING", "expected a message, got none".to_owned());
+        }
+        message
+    }
+
+    fn recipient(&mut self, field: &str, message: &v1::Recipient) -> Option<Recipient> {
+        let key = self.present(&format!("{field}.key"), message.key.as_ref());
+        let x = key.and_then(|key| self.element(&format!("{field}.key.x"), &key.x));
+        let y = key.and_then(|key| self.element(&format!("{field}.key.y"), &key.y));
+        let owner = self.bytes(&format!("{field}.owner"), &message.owner);
+        let ((x, y), owner) = x.zip(y).zip(owner)?;
+        Some(Recipient { key: PublicKey { x, y }, owner: Address(owner) })
     }
 
     fn number<T: TryFrom<u64>>(&mut self, field: &str, number: u64, bits: u32, reason: &str) -> Option<T> {
@@ -78,15 +108,62 @@ pub fn submission(request: v1::SubmitBatchRequest) -> Submission {
         .zip(&request.transactions)
         .map(|(index, transaction)| self::transaction(index, transaction, &mut violations))
         .collect();
+    let l1_operations = (0usize..)
+        .zip(&request.l1_operations)
+        .filter_map(|(index, operation)| self::l1_operation(index, operation, &mut violations))
+        .collect();
     Submission {
         idempotency_key: request.idempotency_key,
         payload_digest: Sha256::digest(payload.encode_to_vec()).into(),
         domain: domain.unwrap_or_default(),
         timestamp: request.timestamp,
         fee_accounts: request.fee_accounts,
+        l1_operations,
         transactions,
         violations: violations.0,
     }
+}
+
+fn l1_operation(index: usize, message: &v1::L1Operation, violations: &mut Violations) -> Option<L1Operation> {
+    use v1::l1_operation::Operation;
+    let path = |field: &str| format!("l1_operations[{index}].{field}");
+    match violations.present(&path("operation"), message.operation.as_ref())? {
+        Operation::Deposit(deposit) => {
+            let amount = field::integer_from_decimal(&deposit.amount, 128)
+                .map_err(|error| violations.add(&path("deposit.amount"), "AMOUNT_INVALID", error.to_string()))
+                .ok();
+            let recipient = violations.present(&path("deposit.recipient"), deposit.recipient.as_ref());
+            let recipient =
+                recipient.and_then(|recipient| violations.recipient(&path("deposit.recipient"), recipient));
+            let (amount, recipient) = amount.zip(recipient)?;
+            Some(L1Operation::Deposit { token: deposit.token, amount, recipient, to: deposit.to })
+        }
+        Operation::ForcedExit(exit) => {
+            let owner = violations.bytes(&path("forced_exit.owner"), &exit.owner)?;
+            Some(L1Operation::ForcedExit { index: exit.index, owner: Address(owner) })
+        }
+    }
+}
+
+/// An L1 operation as a message.
+pub fn l1_operation_message(operation: &L1Operation) -> v1::L1Operation {
+    use v1::l1_operation::Operation;
+    let operation = match operation {
+        L1Operation::Deposit { token, amount, recipient, to } => Operation::Deposit(v1::Deposit {
+            token: *token,
+            amount: amount.to_string(),
+            recipient: Some(recipient_message(recipient)),
+            to: *to,
+        }),
+        L1Operation::ForcedExit { index, owner } => {
+            Operation::ForcedExit(v1::ForcedExit { index: *index, owner: owner.0.to_vec() })
+        }
+    };
+    v1::L1Operation { operation: Some(operation) }
+}
+
+fn recipient_message(recipient: &Recipient) -> v1::Recipient {
+    v1::Recipient { key: Some(public_key(&recipient.key)), owner: recipient.owner.0.to_vec() }
 }
 
 fn transaction(index: usize, message: &v1::Transaction, violations: &mut Violations) -> Transaction {
@@ -118,7 +195,7 @@ fn transaction(index: usize, message: &v1::Transaction, violations: &mut Violati
         amount: AmountCode(message.amount),
         fee: FeeCode(fee.unwrap_or(0)),
         valid_until: message.valid_until,
-        opens: None,
+        opens: message.opens.as_ref().and_then(|opens| violations.recipient(&path("opens"), opens)),
         signature: signature.unwrap_or(Signature {
             r8x: Fr::default(),
             r8y: Fr::default(),
@@ -143,6 +220,7 @@ pub fn transaction_message(transaction: &Transaction) -> v1::Transaction {
             r8y: element_bytes(&transaction.signature.r8y),
             s: field::bigint_to_bytes(&transaction.signature.s).to_vec(),
         }),
+        opens: transaction.opens.as_ref().map(recipient_message),
     }
 }
 
@@ -228,6 +306,7 @@ pub fn job(job: &Job, pace: Option<Pace>) -> v1::Job {
         created_at_ms: job.created_at_ms,
         updated_at_ms: job.updated_at_ms,
         last_sequence: job.last_sequence,
+        l1_operations: job.batch.l1_operations,
     }
 }
 
@@ -289,7 +368,19 @@ fn batch_public_inputs(inputs: &BatchPublicInputs) -> v1::BatchPublicInputs {
         state_in: element_bytes(&inputs.state_in),
         state_out: element_bytes(&inputs.state_out),
         commit: element_bytes(&inputs.commit),
+        z_d: point_bytes(inputs.points.z_d),
+        y_d: da_bytes(&inputs.evaluations.y_d),
+        z_l: point_bytes(inputs.points.z_l),
+        y_l: element_bytes(&inputs.evaluations.y_l),
     }
+}
+
+fn point_bytes(point: u128) -> Vec<u8> {
+    evaluation::point_to_bytes(point).to_vec()
+}
+
+fn da_bytes(value: &DaScalar) -> Vec<u8> {
+    evaluation::da_to_bytes(value).to_vec()
 }
 
 fn chunk_public_inputs(inputs: &LeafPublicInputs) -> v1::ChunkPublicInputs {
@@ -300,6 +391,12 @@ fn chunk_public_inputs(inputs: &LeafPublicInputs) -> v1::ChunkPublicInputs {
         state_out: element_bytes(&inputs.state_out),
         commit_in: element_bytes(&inputs.commit_in),
         commit_out: element_bytes(&inputs.commit_out),
+        z_d: point_bytes(inputs.points.z_d),
+        y_d_in: da_bytes(&inputs.evaluations_in.y_d),
+        y_d_out: da_bytes(&inputs.evaluations_out.y_d),
+        z_l: point_bytes(inputs.points.z_l),
+        y_l_in: element_bytes(&inputs.evaluations_in.y_l),
+        y_l_out: element_bytes(&inputs.evaluations_out.y_l),
     }
 }
 
@@ -319,6 +416,34 @@ pub fn aggregate_proof(proof: &AggregateProof) -> v1::AggregateProof {
     }
 }
 
+fn batch_public_inputs_from(
+    path: &str,
+    message: &v1::BatchPublicInputs,
+    violations: &mut Violations,
+) -> Option<BatchPublicInputs> {
+    let mut element = |name: &str, bytes: &[u8]| violations.element(&format!("{path}.{name}"), bytes);
+    let domain = element("domain", &message.domain);
+    let batch = element("batch", &message.batch);
+    let state_in = element("state_in", &message.state_in);
+    let state_out = element("state_out", &message.state_out);
+    let commit = element("commit", &message.commit);
+    let y_l = element("y_l", &message.y_l);
+    let mut point = |name: &str, bytes: &[u8]| {
+        violations.value(&format!("{path}.{name}"), bytes, evaluation::point_from_bytes)
+    };
+    let (z_d, z_l) = (point("z_d", &message.z_d), point("z_l", &message.z_l));
+    let y_d = violations.value(&format!("{path}.y_d"), &message.y_d, evaluation::da_from_bytes);
+    Some(BatchPublicInputs {
+        domain: domain?,
+        batch: batch?,
+        state_in: state_in?,
+        state_out: state_out?,
+        commit: commit?,
+        points: Points { z_d: z_d?, z_l: z_l? },
+        evaluations: Evaluations { y_d: y_d?, y_l: y_l? },
+    })
+}
+
 /// An aggregate proof from a message.
 ///
 /// # Errors
@@ -327,26 +452,7 @@ pub fn aggregate_proof_from(message: &v1::AggregateProof) -> Result<AggregatePro
     let mut violations = Violations::default();
     let mut batches = Vec::with_capacity(message.batches.len());
     for (index, batch) in message.batches.iter().enumerate() {
-        let mut element =
-            |name: &str, bytes: &[u8]| violations.element(&format!("proof.batches[{index}].{name}"), bytes);
-        let domain = element("domain", &batch.domain);
-        let number = element("batch", &batch.batch);
-        let state_in = element("state_in", &batch.state_in);
-        let state_out = element("state_out", &batch.state_out);
-        let commit = element("commit", &batch.commit);
-        if let (Some(domain), Some(batch), Some(state_in), Some(state_out), Some(commit)) =
-            (domain, number, state_in, state_out, commit)
-        {
-            batches.push(BatchPublicInputs {
-                domain,
-                batch,
-                state_in,
-                state_out,
-                commit,
-                points: Default::default(),
-                evaluations: Default::default(),
-            });
-        }
+        batches.extend(batch_public_inputs_from(&format!("proof.batches[{index}]"), batch, &mut violations));
     }
     if message.batches.is_empty() {
         violations.add("proof.batches", "PROOF_WITHOUT_BATCHES", "expected at least one batch".to_owned());

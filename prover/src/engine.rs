@@ -1,7 +1,7 @@
 //! What the service needs of the prover: an interface over the circuits, so that scheduling knows
 //! nothing of them.
 
-use tenon_circuits::witness::ChunkWitness;
+use tenon_circuits::{rollup::ChunkCapacity, witness::ChunkWitness};
 
 pub use tenon_circuits::{aggregation::AggregateProof, halo2::LeafProof};
 
@@ -66,8 +66,8 @@ pub struct SizeClassInfo {
     pub name: String,
     /// log2 of the leaf circuit's rows.
     pub k: u32,
-    /// Transactions per chunk.
-    pub transactions: usize,
+    /// What a chunk holds.
+    pub capacity: ChunkCapacity,
 }
 
 /// One circuit and its keys.

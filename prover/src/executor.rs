@@ -8,15 +8,21 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use async_trait::async_trait;
 use rand::RngCore;
 use tenon_circuits::{
     public_inputs::{BatchPublicInputs, batch_input},
     rollup::{
-        Account, Batch, Execution, Fr, ReasonCode, State, Transaction, execute, field,
+        Account, Batch, BatchError, ChunkCapacity, Execution, Fr, L1Operation, ReasonCode, Rejection, State,
+        Transaction,
+        evaluation::{self, Evaluations, PointInputs, Points},
+        execute,
+        field::{self, FieldError},
         json::{Genesis, JsonError},
     },
     witness::ChunkWitness,
 };
+use tenon_contracts::blob::{BlobError, Blobs};
 use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::{info, warn};
 
@@ -52,6 +58,8 @@ pub struct Submission {
     pub timestamp: Option<u32>,
     /// Accounts that receive the fees.
     pub fee_accounts: Vec<u32>,
+    /// Operations of the contract's queue; none for a service that takes them from there itself.
+    pub l1_operations: Vec<L1Operation>,
     /// In the order of execution.
     pub transactions: Vec<Transaction>,
     /// What is wrong with the encoding. The fields concerned hold placeholders.
@@ -99,6 +107,12 @@ pub enum SubmitError {
         /// What the checker says.
         error: EngineError,
     },
+    /// The batch's data doesn't go into blobs, which is a bug.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The contract's queue couldn't be read.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,6 +122,22 @@ pub enum SubmitError {
     /// The work was interrupted.
     #[error("execution stopped: {0}")]
     Interrupted(String),
+}
+
+/// The contract's queue couldn't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue of L1 operations can't be read: {0}")]
+pub struct QueueError(pub String);
+
+/// The contract's queue, as a service that follows its L1 knows it.
+#[async_trait]
+pub trait OperationQueue: Send + Sync {
+    /// Up to `limit` operations, in queue order, that are final on L1 and that no batch of the log consumes. It is
+    /// asked while no batch can be entered in the log.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    async fn next(&self, limit: usize) -> Result<Vec<L1Operation>, QueueError>;
 }
 
 /// The state couldn't be rebuilt from the log.
@@ -174,10 +204,12 @@ pub struct Position {
 /// Limits of what is accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Transactions per chunk.
-    pub chunk_capacity: usize,
+    /// What a chunk holds.
+    pub chunk_capacity: ChunkCapacity,
     /// Chunks per batch.
     pub chunks: usize,
+    /// Operations that a batch takes from the contract's queue.
+    pub l1_operations: usize,
     /// Batches waiting for their proofs.
     pub queued_batches: u32,
     /// Batches between two checkpoints.
@@ -191,6 +223,7 @@ pub struct Executor {
     files: Arc<Files>,
     domain: Fr,
     genesis: State,
+    queue: Option<Arc<dyn OperationQueue>>,
     limits: Limits,
     /// Held from the first look at the state to the entry in the log.
     serial: Mutex<VecDeque<Position>>,
@@ -198,7 +231,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Rebuilds the state from the log.
+    /// Rebuilds the state from the log. With a queue, each batch consumes the operations that it gives.
     ///
     /// # Errors
     /// When the log can't be read or contradicts itself.
@@ -208,11 +241,12 @@ impl Executor {
         files: Arc<Files>,
         domain: Fr,
         genesis: State,
+        queue: Option<Arc<dyn OperationQueue>>,
         limits: Limits,
     ) -> Result<Self, RebuildError> {
         let position = RwLock::new(Position { number: 0, timestamp: 0, state: genesis.clone() });
         let executor =
-            Self { engine, store, files, domain, genesis, limits, serial: Mutex::default(), position };
+            Self { engine, store, files, domain, genesis, queue, limits, serial: Mutex::default(), position };
         let last = executor.store.last_batch().await?.map_or(0, |batch| batch.number);
         let position = executor.rebuild(last).await?;
         executor.set_position(position);
@@ -258,20 +292,28 @@ impl Executor {
         let position = self.position();
         let violations = self.check_envelope(&submission, &position);
         let timestamp = submission.timestamp.unwrap_or_else(|| clock_seconds().max(position.timestamp));
+        let l1_operations = match &self.queue {
+            Some(queue) => queue.next(self.limits.l1_operations).await?,
+            None => submission.l1_operations,
+        };
         let batch = Batch {
             number: position.number + 1,
             timestamp,
             fee_accounts: submission.fee_accounts,
-            l1_operations: Vec::new(),
+            l1_operations,
             transactions: submission.transactions,
         };
         let (engine, files) = (Arc::clone(&self.engine), Arc::clone(&self.files));
-        let (domain, capacity) = (submission.domain, self.limits.chunk_capacity);
+        let preparation = Preparation {
+            domain: submission.domain,
+            limits: self.limits,
+            may_shorten: self.queue.is_some(),
+            violations,
+        };
         let state = position.state.clone();
-        let prepared =
-            spawn_blocking(move || prepare(&*engine, &files, &state, domain, batch, capacity, violations))
-                .await
-                .map_err(|error| SubmitError::Interrupted(error.to_string()))??;
+        let prepared = spawn_blocking(move || preparation.run(&*engine, &files, &state, batch))
+            .await
+            .map_err(|error| SubmitError::Interrupted(error.to_string()))??;
 
         let number = prepared.batch.number;
         let new = NewBatch {
@@ -280,7 +322,7 @@ impl Executor {
             payload_digest: submission.payload_digest,
             summary: summary(&prepared.batch, &prepared.execution),
             payload: prepared.payload,
-            chunk_capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
+            chunk_capacity: self.limits.chunk_capacity,
             witnesses: prepared.witnesses,
             publication: None,
         };
@@ -365,12 +407,23 @@ impl Executor {
                 ),
             );
         }
-        let limit = self.limits.chunk_capacity.saturating_mul(self.limits.chunks);
-        if submission.transactions.len() > limit {
+        let limit = self.limits.chunk_capacity.slots.saturating_mul(self.limits.chunks);
+        let count = submission.transactions.len() + submission.l1_operations.len();
+        if count > limit {
             refuse(
                 "transactions",
                 ReasonCode::BatchTooLarge.as_str(),
-                format!("expected at most {limit} transactions, got {}", submission.transactions.len()),
+                format!("expected at most {limit} transactions and L1 operations, got {count}"),
+            );
+        }
+        if self.queue.is_some() && !submission.l1_operations.is_empty() {
+            refuse(
+                "l1_operations",
+                "L1_OPERATIONS_REFUSED",
+                format!(
+                    "expected none, as the service takes them from L1 itself, got {}",
+                    submission.l1_operations.len()
+                ),
             );
         }
         if let Some(timestamp) = submission.timestamp {
@@ -442,8 +495,9 @@ impl Executor {
         let (number, domain) = (logged.summary.number, self.domain);
         let replayed = spawn_blocking(move || {
             let batch: Batch = serde_json::from_str(&logged.payload).map_err(|error| error.to_string())?;
-            let capacity = usize::try_from(logged.chunk_capacity).unwrap_or(usize::MAX);
-            let execution = execute(&state, domain, &batch, capacity).map_err(|error| error.to_string())?;
+            let execution = execute(&state, domain, &batch, logged.chunk_capacity)
+                .map_err(|error| error.to_string())?
+                .with_points(points(&logged.summary).map_err(|error| error.to_string())?);
             let (expected, actual) = (logged.summary, summary(&batch, &execution));
             if expected == actual {
                 Ok((batch, execution))
@@ -493,28 +547,77 @@ struct Prepared {
     witnesses: Vec<Digest>,
 }
 
-fn prepare(
-    engine: &dyn Engine,
-    files: &Files,
-    state: &State,
+/// How a batch is made ready for the log.
+struct Preparation {
     domain: Fr,
-    batch: Batch,
-    capacity: usize,
-    mut violations: Vec<Violation>,
-) -> Result<Prepared, SubmitError> {
-    // A batch of any size could keep the executor busy for long.
-    if violations.iter().any(|violation| violation.reason == ReasonCode::BatchTooLarge.as_str()) {
-        return Err(SubmitError::Invalid(violations));
+    limits: Limits,
+    /// Whether operations may be left in the queue for a later batch.
+    may_shorten: bool,
+    /// What is wrong with it already.
+    violations: Vec<Violation>,
+}
+
+impl Preparation {
+    fn run(
+        mut self,
+        engine: &dyn Engine,
+        files: &Files,
+        state: &State,
+        mut batch: Batch,
+    ) -> Result<Prepared, SubmitError> {
+        // A batch of any size could keep the executor busy for long.
+        if self.violations.iter().any(|violation| violation.reason == ReasonCode::BatchTooLarge.as_str()) {
+            return Err(SubmitError::Invalid(self.violations));
+        }
+        let mut executed = self.execute(state, &batch);
+        while self.may_shorten
+            && !batch.l1_operations.is_empty()
+            && executed.as_ref().is_err_and(is_too_large)
+        {
+            batch.l1_operations.truncate(batch.l1_operations.len() / 2);
+            executed = self.execute(state, &batch);
+        }
+        if let Err(error) = &executed {
+            self.add(error);
+        }
+        let execution = match executed {
+            Ok(execution) if self.violations.is_empty() => execution,
+            _ => return Err(SubmitError::Invalid(self.violations)),
+        };
+        let execution = evaluated(execution)?;
+        for (chunk, witness) in execution.chunks.iter().enumerate() {
+            engine.check(witness).map_err(|error| SubmitError::Unprovable { chunk, error })?;
+        }
+        let payload =
+            serde_json::to_string(&batch).map_err(|error| SubmitError::Interrupted(error.to_string()))?;
+        let witnesses = execution
+            .chunks
+            .iter()
+            .map(|witness| files.write(FileKind::Witness, witness))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Prepared { batch, execution, payload, witnesses })
     }
-    let executed = execute(state, domain, &batch, capacity);
-    if let Err(error) = &executed {
+
+    fn execute(&self, state: &State, batch: &Batch) -> Result<Execution, BatchError> {
+        let execution = execute(state, self.domain, batch, self.limits.chunk_capacity)?;
+        let (most, chunks) = (self.limits.chunks, execution.chunks.len());
+        if chunks <= most {
+            return Ok(execution);
+        }
+        let message = format!("expected a batch of at most {most} chunks, got {chunks}");
+        let rejection = Rejection::of_batch("transactions", ReasonCode::BatchTooLarge, message);
+        Err(BatchError { rejections: vec![rejection] })
+    }
+
+    /// Adds what execution found.
+    fn add(&mut self, error: &BatchError) {
         for rejection in &error.rejections {
             let field = match rejection.transaction {
                 Some(index) => format!("transactions[{index}].{}", rejection.field),
                 None => rejection.field.clone(),
             };
             // What is wrong with a placeholder was said already.
-            let known = violations.iter().any(|violation| {
+            let known = self.violations.iter().any(|violation| {
                 violation.field == field
                     || violation.field.strip_prefix(&field).is_some_and(|rest| rest.starts_with('.'))
                     || violation.field == "domain"
@@ -523,37 +626,54 @@ fn prepare(
             });
             if !known {
                 let reason = rejection.reason.as_str().to_owned();
-                violations.push(Violation { field, reason, message: rejection.message.clone() });
+                self.violations.push(Violation { field, reason, message: rejection.message.clone() });
             }
         }
     }
-    let execution = match executed {
-        Ok(execution) if violations.is_empty() => execution,
-        _ => return Err(SubmitError::Invalid(violations)),
-    };
-    for (chunk, witness) in execution.chunks.iter().enumerate() {
-        engine.check(witness).map_err(|error| SubmitError::Unprovable { chunk, error })?;
-    }
-    let payload =
-        serde_json::to_string(&batch).map_err(|error| SubmitError::Interrupted(error.to_string()))?;
-    let witnesses = execution
-        .chunks
-        .iter()
-        .map(|witness| files.write(FileKind::Witness, witness))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Prepared { batch, execution, payload, witnesses })
+}
+
+fn is_too_large(error: &BatchError) -> bool {
+    error.rejections.iter().any(|rejection| rejection.reason == ReasonCode::BatchTooLarge)
+}
+
+/// The execution with its streams evaluated where the contract will.
+fn evaluated(execution: Execution) -> Result<Execution, BlobError> {
+    let hashes = Blobs::from_words(&execution.da_words)?.versioned_hashes();
+    let hashes: Vec<[u8; 32]> = hashes.into_iter().map(Into::into).collect();
+    let points = evaluation::points(&PointInputs {
+        domain: execution.public_inputs.domain,
+        batch: execution.public_inputs.batch,
+        state_in: execution.state_in,
+        state_out: execution.state_out,
+        commit: execution.commit,
+        l1_words: &execution.l1_words,
+        blob_hashes: &hashes,
+    });
+    Ok(execution.with_points(points))
 }
 
 fn summary(batch: &Batch, execution: &Execution) -> BatchSummary {
+    let BatchPublicInputs { points, evaluations, .. } = &execution.public_inputs;
     BatchSummary {
         number: batch.number,
         timestamp: batch.timestamp,
+        l1_operations: u32::try_from(batch.l1_operations.len()).unwrap_or(u32::MAX),
         transactions: u32::try_from(batch.transactions.len()).unwrap_or(u32::MAX),
         chunks: u32::try_from(execution.chunks.len()).unwrap_or(u32::MAX),
         state_in: field::to_bytes(&execution.state_in),
         state_out: field::to_bytes(&execution.state_out),
         commit: field::to_bytes(&execution.commit),
+        z_d: evaluation::point_to_bytes(points.z_d),
+        y_d: evaluation::da_to_bytes(&evaluations.y_d),
+        z_l: evaluation::point_to_bytes(points.z_l),
+        y_l: field::to_bytes(&evaluations.y_l),
     }
+}
+
+/// Where a logged batch's streams are evaluated.
+fn points(batch: &BatchSummary) -> Result<Points, FieldError> {
+    let [z_d, z_l] = [&batch.z_d, &batch.z_l].map(evaluation::point_from_bytes);
+    Ok(Points { z_d: z_d?, z_l: z_l? })
 }
 
 /// What a proof of this batch must say.
@@ -564,14 +684,18 @@ pub fn public_inputs(domain: Fr, batch: &BatchSummary) -> Result<BatchPublicInpu
     let element = |what, bytes: &[u8; 32]| {
         field::from_bytes(bytes).map_err(|_| StoreError::Corrupt { what, found: hex::encode(bytes) })
     };
+    let corrupt = |error: FieldError| StoreError::Corrupt { what: "evaluation", found: error.to_string() };
     Ok(BatchPublicInputs {
         domain,
         batch: batch_input(batch.number, batch.timestamp),
         state_in: element("state_in", &batch.state_in)?,
         state_out: element("state_out", &batch.state_out)?,
         commit: element("commitment", &batch.commit)?,
-        points: Default::default(),
-        evaluations: Default::default(),
+        points: points(batch).map_err(corrupt)?,
+        evaluations: Evaluations {
+            y_d: evaluation::da_from_bytes(&batch.y_d).map_err(corrupt)?,
+            y_l: element("y_l", &batch.y_l)?,
+        },
     })
 }
 

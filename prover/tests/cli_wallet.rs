@@ -18,7 +18,7 @@ use tempfile::{TempDir, tempdir};
 use tenon_circuits::{
     halo2::Srs,
     rollup::{
-        AmountCode, FeeCode, Transaction, field,
+        AmountCode, FeeCode, Recipient, Transaction, field,
         json::{BatchDocument, KeyFile},
     },
 };
@@ -211,14 +211,19 @@ async fn a_batch_of_two_senders_is_signed_and_accepted() {
     failed(&run(&serde_json::from_str(&text).unwrap(), &["key-0.json"]), 2, &["all of them signed"]);
     let unknown = unsigned_batch(vec![unsigned(0, 99, 1, 5, 1)]);
     failed(&run(&unknown, &["key-0.json"]), 2, &["99"]);
-    let wrong: [(&str, Value); 4] = [
+    let wrong: [(&str, Value); 5] = [
         ("amount", json!((AmountCode(1).0 | 1 << 35).to_string())),
         ("fee", json!(FeeCode(1).0 | 1 << 11)),
         ("nonce", json!(((1u64 << 40) - 1).to_string())),
-        ("kind", json!(2)),
+        ("kind", json!(4)),
+        ("to", json!(3)),
     ];
     for (field, value) in wrong {
         let mut batch = unsigned_batch(transfers.clone());
+        if field == "to" {
+            // What a transfer needs, a withdrawal must not have.
+            batch["transactions"][1]["kind"] = json!(2);
+        }
         batch["transactions"][1][field] = value;
         let path = format!("transactions[1].{field}");
         failed(&run(&batch, &["key-0.json", "key-2.json"]), 2, &[&path]);
@@ -227,6 +232,88 @@ async fn a_batch_of_two_senders_is_signed_and_accepted() {
     batch["transactions"][0]["valid"] = json!(1);
     failed(&run(&batch, &["key-0.json"]), 2, &["batch.json", "transactions[0]", "\"valid\""]);
     failed(&run(&json!([1]), &["key-0.json"]), 2, &["batch.json", "expected an object"]);
+    fixture.service.shutdown().await;
+}
+
+/// The flags that withdrawals and opens have in common, from account 0.
+fn payment_flags<'a>(command: &'a str, domain: &'a str) -> Vec<&'a str> {
+    let fixed = ["wallet", command, "--key", "key-0.json", "--from", "0", "--token", "1", "--nonce", "0"];
+    [&fixed[..], &["--fee", "1", "--fee-account", "4", "--domain", domain]].concat()
+}
+
+#[test]
+fn withdrawals_and_opens_are_signed_without_a_service() {
+    let dir = tempdir().unwrap();
+    write_key(dir.path(), 0);
+    let domain = field::to_hex(&rollup_domain());
+    let run = |command: &str, more: &[&str]| {
+        tenon(dir.path(), &[payment_flags(command, &domain).as_slice(), more].concat())
+    };
+    let verify = |text: &str, recipient: Recipient| {
+        let document = BatchDocument::from_json(text).unwrap();
+        assert_eq!(document.fee_accounts, [4]);
+        let [transaction] = document.transactions[..] else { panic!("one transaction") };
+        let message = transaction.message(rollup_domain(), &recipient);
+        assert_eq!(key(0).public_key().verify(message, &transaction.signature), Ok(()));
+        assert_eq!(transaction.to, 0);
+        transaction
+    };
+    let (sender, opened) = (account(0).recipient(), account(9).recipient());
+    let owner = sender.owner.to_string();
+    let withdrawn = done(run("withdraw", &["--amount", "50", "--owner", &owner]));
+    let transaction = verify(&withdrawn, sender);
+    assert_eq!((transaction.kind, transaction.amount, transaction.opens), (2, AmountCode(50), None));
+    failed(&run("withdraw", &["--amount", "0", "--owner", &owner]), 2, &["amount", "at least 1"]);
+    failed(&run("withdraw", &["--amount", "34359738369", "--owner", &owner]), 2, &["the nearest below"]);
+    failed(&run("withdraw", &["--owner", &owner]), 2, &["--amount"]);
+
+    let owner = opened.owner.to_string();
+    let [x, y] = [&opened.key.x, &opened.key.y].map(field::to_hex);
+    let keyed = ["--new-owner", &owner, "--new-key-x", &x, "--new-key-y", &y];
+    assert_eq!(done(run("open", &[&keyed[..], &["--out", "open.json"]].concat())), "");
+    let written = fs::read_to_string(dir.path().join("open.json")).unwrap();
+    let transaction = verify(&written, opened);
+    assert_eq!((transaction.kind, transaction.opens), (3, Some(opened)));
+    let own_key = Recipient { key: sender.key, ..opened };
+    assert_eq!(verify(&done(run("open", &["--new-owner", &owner])), own_key).opens, Some(own_key));
+    failed(&run("open", &["--new-owner", &format!("0x{}", "0".repeat(40))]), 2, &["opens.owner"]);
+    failed(&run("open", &["--new-owner", &owner, "--new-key-x", &x]), 2, &["--new-key-y"]);
+    failed(
+        &run("open", &["--new-owner", &owner, "--new-key-x", &x, "--new-key-y", &x]),
+        2,
+        &["on the curve"],
+    );
+    failed(&run("open", &[]), 2, &["--new-owner"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawals_and_opens_are_accepted() {
+    let mut fixture = Fixture::start(&[]).await;
+    let dir = tempdir().unwrap();
+    write_key(dir.path(), 0);
+    write_key(dir.path(), 2);
+    let domain = field::to_hex(&rollup_domain());
+    let server = format!("http://{}", fixture.service.grpc_addr);
+    // The owner comes from the service.
+    let flags = payment_flags("withdraw", &domain);
+    let text = done(tenon(dir.path(), &[&flags[..], &["--amount", "50", "--server", &server]].concat()));
+    let document = BatchDocument::from_json(&text).unwrap();
+    fixture.submit(request("withdrawn", &document.transactions)).await;
+    assert_eq!(fixture.account(0).await.account.unwrap().balance, (BALANCE - 51).to_string());
+
+    // Both kinds, unsigned in a batch, with operations of the queue.
+    let mut batch = unsigned_batch(vec![opening(0, 1, 9), withdrawal(2, 0, 7, 1)]);
+    let exit = json!({ "type": "forced_exit", "index": 3, "owner": account(3).owner.to_string() });
+    batch["l1_operations"] = json!([exit]);
+    fs::write(dir.path().join("batch.json"), batch.to_string()).unwrap();
+    let sign = ["wallet", "sign", "--batch", "batch.json", "--key", "key-0.json", "--key", "key-2.json"];
+    let signed = [&sign[..], &["--server", &server, "--out", "signed.json"]].concat();
+    assert_eq!(done(tenon(dir.path(), &signed)), "");
+    let submitted = done(tenon(dir.path(), &["submit", "signed.json", "--server", &server, "--json"]));
+    let job: Value = serde_json::from_str(&submitted).unwrap();
+    assert_eq!((&job["l1_operations"], &job["transactions"]), (&json!(1), &json!(2)));
+    assert_eq!(fixture.account(ACCOUNTS).await.account.unwrap().owner, account(9).owner.0);
+    assert_eq!(fixture.account(3).await.account.unwrap().balance, "0");
     fixture.service.shutdown().await;
 }
 

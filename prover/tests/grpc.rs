@@ -237,7 +237,7 @@ async fn unknown_names_are_not_found() {
     };
     let verify = fixture.client.verify_proof(v1::VerifyProofRequest { proof: Some(malformed) }).await;
     let status = verify.unwrap_err();
-    assert_eq!((status.code(), violations(&status).len()), (Code::InvalidArgument, 6));
+    assert_eq!((status.code(), violations(&status).len()), (Code::InvalidArgument, 10));
     fixture.service.shutdown().await;
 }
 
@@ -297,7 +297,10 @@ async fn circuits_and_status_are_told() {
     let circuit = fixture.client.get_circuit(v1::GetCircuitRequest {}).await.unwrap().into_inner();
     assert_eq!((circuit.leaves, circuit.max_transactions), (LEAVES as u32, (LEAVES * CHUNK) as u32));
     assert_eq!(circuit.leaf.unwrap().srs_source, "development");
-    assert!(circuit.size_classes[0].active);
+    let class = &circuit.size_classes[0];
+    assert!(class.active);
+    let capacity = [class.slots, class.opens, class.l1_words].map(|size| size as usize);
+    assert_eq!(capacity, [CAPACITY.slots, CAPACITY.opens, CAPACITY.l1_words]);
     let status = fixture.status().await;
     let genesis = State::from_accounts(&(0..ACCOUNTS).map(account).collect::<Vec<_>>()).unwrap();
     assert_eq!(status.genesis_state, field::to_bytes(&genesis.commitment()));

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use tiny_keccak::{Hasher, Keccak};
 
-use super::{Fr, field};
+use super::{
+    Fr,
+    field::{self, FieldError},
+};
 
 /// The scalar field of BLS12-381, of which blobs hold polynomials.
 pub type DaScalar = ark_bls12_381::Fr;
@@ -58,6 +61,40 @@ pub fn da_limbs(value: &DaScalar) -> [Fr; 2] {
     use ark_ff::PrimeField;
     let [a, b, c, d] = value.into_bigint().0;
     [u128::from(a) | u128::from(b) << 64, u128::from(c) | u128::from(d) << 64].map(Fr::from)
+}
+
+/// An element of the blobs' field as 32 bytes, big-endian.
+pub fn da_to_bytes(value: &DaScalar) -> [u8; 32] {
+    use ark_ff::PrimeField;
+    field::bigint_to_bytes(&value.into_bigint())
+}
+
+/// Reads 32 bytes, big-endian.
+///
+/// # Errors
+/// When the value isn't below the order of the blobs' field.
+pub fn da_from_bytes(bytes: &[u8; 32]) -> Result<DaScalar, FieldError> {
+    use ark_ff::PrimeField;
+    DaScalar::from_bigint(field::bigint_from_bytes(bytes))
+        .ok_or_else(|| FieldError::NotReduced { actual: format!("0x{}", hex::encode(bytes)) })
+}
+
+/// A point as 32 bytes, big-endian.
+pub fn point_to_bytes(point: u128) -> [u8; 32] {
+    field::to_bytes(&Fr::from(point))
+}
+
+/// Reads 32 bytes, big-endian.
+///
+/// # Errors
+/// When the value has more than [`POINT_BITS`] bits.
+pub fn point_from_bytes(bytes: &[u8; 32]) -> Result<u128, FieldError> {
+    let (high, low) = bytes.split_at(16);
+    if high.iter().any(|byte| *byte != 0) {
+        let actual = format!("0x{}", hex::encode(bytes));
+        return Err(FieldError::TooLarge { bits: POINT_BITS as u32, actual });
+    }
+    Ok(low.iter().fold(0, |point, byte| point << 8 | u128::from(*byte)))
 }
 
 /// What the points of a batch are drawn from.

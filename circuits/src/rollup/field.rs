@@ -36,7 +36,7 @@ pub enum FieldError {
         /// What was given.
         actual: String,
     },
-    /// A field element at or above the modulus.
+    /// A field element at or above its field's order.
     #[error("expected a value below the field's order r, got {actual}")]
     NotReduced {
         /// The value, in hex.
@@ -206,18 +206,16 @@ pub mod serde_hex {
 
 /// Serde of an element of the blobs' field as 32-byte big-endian hex.
 pub mod serde_da_hex {
-    use ark_ff::PrimeField;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::rollup::evaluation::DaScalar;
+    use crate::rollup::evaluation::{DaScalar, da_from_bytes, da_to_bytes};
 
     /// Writes the hex string.
     ///
     /// # Errors
     /// The serializer's own.
     pub fn serialize<S: Serializer>(value: &DaScalar, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = super::bigint_to_bytes(&value.into_bigint());
-        serializer.serialize_str(&format!("0x{}", hex::encode(bytes)))
+        serializer.serialize_str(&format!("0x{}", hex::encode(da_to_bytes(value))))
     }
 
     /// Reads the hex string.
@@ -227,8 +225,7 @@ pub mod serde_da_hex {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DaScalar, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         let bytes = super::bytes_from_hex::<32>(&text).map_err(D::Error::custom)?;
-        DaScalar::from_bigint(super::bigint_from_bytes(&bytes))
-            .ok_or_else(|| D::Error::custom(format!("{text} isn't below the order of the blobs' field")))
+        da_from_bytes(&bytes).map_err(D::Error::custom)
     }
 }
 

@@ -7,7 +7,12 @@ use serde::Serialize;
 use tenon_circuits::{
     halo2::LeafProof,
     public_inputs::LeafPublicInputs,
-    rollup::{Account, Address, Fr, PublicKey, field, json::BatchDocument},
+    rollup::{
+        Account, Address, Fr, PublicKey,
+        evaluation::{self, Evaluations, Points},
+        field::{self, FieldError},
+        json::BatchDocument,
+    },
 };
 use tenon_proto::v1::{self, prover_client::ProverClient};
 use tenon_prover::convert;
@@ -172,6 +177,7 @@ pub fn submission(document: &BatchDocument, idempotency_key: String) -> v1::Subm
         fee_accounts: document.fee_accounts.clone(),
         transactions: document.transactions.iter().map(convert::transaction_message).collect(),
         max_error_bytes: MAX_ERROR_BYTES,
+        l1_operations: document.l1_operations.iter().map(convert::l1_operation_message).collect(),
     }
 }
 
@@ -195,6 +201,8 @@ pub fn account(reply: &v1::GetAccountResponse) -> Outcome<Account> {
 pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
     let inputs =
         reply.public_inputs.as_ref().ok_or_else(|| malformed("public_inputs", "they are missing"))?;
+    let da_scalar = |name: &str, bytes: &[u8]| value(name, bytes, evaluation::da_from_bytes);
+    let point = |name: &str, bytes: &[u8]| value(name, bytes, evaluation::point_from_bytes);
     let public_inputs = LeafPublicInputs {
         domain: element("domain", &inputs.domain)?,
         batch: element("batch", &inputs.batch)?,
@@ -202,17 +210,28 @@ pub fn leaf_proof(reply: &v1::LeafProof) -> Outcome<LeafProof> {
         state_out: element("state_out", &inputs.state_out)?,
         commit_in: element("commit_in", &inputs.commit_in)?,
         commit_out: element("commit_out", &inputs.commit_out)?,
-        points: Default::default(),
-        evaluations_in: Default::default(),
-        evaluations_out: Default::default(),
+        points: Points { z_d: point("z_d", &inputs.z_d)?, z_l: point("z_l", &inputs.z_l)? },
+        evaluations_in: Evaluations {
+            y_d: da_scalar("y_d_in", &inputs.y_d_in)?,
+            y_l: element("y_l_in", &inputs.y_l_in)?,
+        },
+        evaluations_out: Evaluations {
+            y_d: da_scalar("y_d_out", &inputs.y_d_out)?,
+            y_l: element("y_l_out", &inputs.y_l_out)?,
+        },
     };
     Ok(LeafProof { public_inputs, proof: reply.proof.clone() })
 }
 
 /// A field element in a reply.
 pub fn element(name: &str, bytes: &[u8]) -> Outcome<Fr> {
-    let value: Option<[u8; 32]> = bytes.try_into().ok();
-    value.and_then(|bytes| field::from_bytes(&bytes).ok()).ok_or_else(|| malformed(name, &output::hex(bytes)))
+    value(name, bytes, field::from_bytes)
+}
+
+/// A value of 32 bytes in a reply.
+fn value<T>(name: &str, bytes: &[u8], read: impl FnOnce(&[u8; 32]) -> Result<T, FieldError>) -> Outcome<T> {
+    let array: Option<[u8; 32]> = bytes.try_into().ok();
+    array.and_then(|bytes| read(&bytes).ok()).ok_or_else(|| malformed(name, &output::hex(bytes)))
 }
 
 /// A reply that isn't as the interface says.

@@ -24,7 +24,7 @@ use super::{
 /// Tries to take up a broken stream of events before giving up.
 const WATCH_TRIES: u32 = 10;
 
-/// Submits a batch: `{domain, timestamp?, fee_accounts, transactions: [...]}` in JSON, signed.
+/// Submits a batch: `{domain, timestamp?, fee_accounts, l1_operations?, transactions: [...]}` in JSON, signed.
 #[derive(Debug, Args)]
 pub struct Submit {
     /// The batch's file, or - for standard input.
@@ -400,6 +400,7 @@ fn show_job(job: &v1::Job, receipt: Option<&v1::Receipt>) -> Outcome {
         ("batch", job.batch_number.to_string()),
         ("timestamp", job.timestamp.to_string()),
         ("transactions", format!("{} in {} chunk(s)", job.transactions, job.chunks)),
+        ("L1 operations", job.l1_operations.to_string()),
         ("state in", output::hex(&job.state_in)),
         ("state out", output::hex(&job.state_out)),
         ("commit", output::hex(&job.commit)),
@@ -448,6 +449,7 @@ pub fn job_json(job: &v1::Job) -> Value {
         "batch_number": job.batch_number,
         "timestamp": job.timestamp,
         "transactions": job.transactions,
+        "l1_operations": job.l1_operations,
         "chunks": job.chunks,
         "state_in": output::hex(&job.state_in),
         "state_out": output::hex(&job.state_out),

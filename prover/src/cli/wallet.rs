@@ -1,5 +1,7 @@
 //! `tenon wallet`: keys and signatures.
 
+mod kinds;
+
 use std::{
     collections::HashMap,
     fs::{self, OpenOptions},
@@ -15,7 +17,7 @@ use tenon_circuits::rollup::{
     field::{self, FieldError},
     float::FloatError,
     json::{BatchDocument, KeyFile},
-    transaction::KIND_TRANSFER,
+    transaction::{KIND_OPEN, KIND_TRANSFER, KIND_WITHDRAW},
 };
 use tenon_proto::v1;
 
@@ -35,6 +37,10 @@ pub enum Wallet {
     New(New),
     /// Signs a transfer, or the unsigned transactions of a batch, and writes the batch as `tenon submit` takes it.
     Sign(Box<Sign>),
+    /// Signs a withdrawal to the account's owner on L1.
+    Withdraw(Box<kinds::Withdraw>),
+    /// Signs the opening of an account.
+    Open(Box<kinds::Open>),
 }
 
 impl Wallet {
@@ -43,6 +49,8 @@ impl Wallet {
         match self {
             Self::New(command) => command.run(),
             Self::Sign(command) => command.run().await,
+            Self::Withdraw(command) => command.run().await,
+            Self::Open(command) => command.run(),
         }
     }
 }
@@ -180,18 +188,20 @@ impl Sign {
         };
         let mut accounts = match self.receiver.account() {
             Some(account) => Accounts::Given(account),
-            None => Accounts::Service(self.server.connect().await?, HashMap::new()),
+            None => Accounts::of_service(&self.server).await?,
         };
         for index in unsigned {
             let Some(transaction) = document.transactions.get_mut(index) else { continue };
             check(index, transaction)?;
             let key = accounts.signer(&keys, transaction.from).await?;
-            let receiver = accounts.receiver(transaction.to).await?;
-            *transaction = transaction.signed(key, document.domain, &receiver.recipient());
+            let recipient = match (transaction.kind, transaction.opens) {
+                (KIND_WITHDRAW, _) => accounts.account(transaction.from).await?.recipient(),
+                (KIND_OPEN, Some(opens)) => opens,
+                _ => accounts.receiver(transaction.to).await?.recipient(),
+            };
+            *transaction = transaction.signed(key, document.domain, &recipient);
         }
-        let text = document.to_json();
-        let Some(path) = &self.out else { return output::line(text.trim_end()) };
-        fs::write(path, text).or_work(format!("writing {}", path.display()))
+        write_batch(&document, self.out.as_deref())
     }
 }
 
@@ -211,10 +221,8 @@ impl TransferFlags {
             to,
             token,
             nonce,
-            amount: AmountCode::encode(amount)
-                .map_err(|error| inexact("--amount", error, AmountCode::encode_floor(amount).value()))?,
-            fee: FeeCode::encode(fee)
-                .map_err(|error| inexact("--fee", error, FeeCode::encode_floor(fee).value()))?,
+            amount: amount_code(amount)?,
+            fee: fee_code(fee)?,
             valid_until: self.valid_until.unwrap_or(u32::MAX),
             opens: None,
             signature: Signature::default(),
@@ -227,6 +235,21 @@ impl TransferFlags {
             transactions: vec![transaction],
         })
     }
+}
+
+fn write_batch(document: &BatchDocument, out: Option<&Path>) -> Outcome {
+    let text = document.to_json();
+    let Some(path) = out else { return output::line(text.trim_end()) };
+    fs::write(path, text).or_work(format!("writing {}", path.display()))
+}
+
+fn amount_code(amount: u128) -> Outcome<AmountCode> {
+    AmountCode::encode(amount)
+        .map_err(|error| inexact("--amount", error, AmountCode::encode_floor(amount).value()))
+}
+
+fn fee_code(fee: u128) -> Outcome<FeeCode> {
+    FeeCode::encode(fee).map_err(|error| inexact("--fee", error, FeeCode::encode_floor(fee).value()))
 }
 
 /// A value that no code stands for, and the nearest below that one does stand for.
@@ -260,6 +283,10 @@ enum Accounts {
 }
 
 impl Accounts {
+    async fn of_service(server: &Server) -> Outcome<Self> {
+        Ok(Self::Service(server.connect().await?, HashMap::new()))
+    }
+
     /// The key that signs for an account.
     async fn signer<'k>(&mut self, keys: &'k [PrivateKey], from: u32) -> Outcome<&'k PrivateKey> {
         match self {
@@ -346,8 +373,21 @@ fn check(index: usize, transaction: &Transaction) -> Outcome {
     let refuse = |field: &str, text: String| {
         Err(Failure::request_text(format!("transactions[{index}].{field}: {text}")))
     };
-    if transaction.kind != KIND_TRANSFER {
-        return refuse("kind", format!("expected {KIND_TRANSFER} (transfer), found {}", transaction.kind));
+    let kind_is_fine = match transaction.kind {
+        KIND_TRANSFER if transaction.opens.is_some() => {
+            Err(("opens", "expected none for a transfer, found an account".to_owned()))
+        }
+        KIND_TRANSFER => Ok(()),
+        KIND_WITHDRAW | KIND_OPEN => kinds::check_kind(transaction),
+        kind => Err((
+            "kind",
+            format!(
+                "expected {KIND_TRANSFER} (transfer), {KIND_WITHDRAW} (withdraw) or {KIND_OPEN} (open), found {kind}"
+            ),
+        )),
+    };
+    if let Err((field, text)) = kind_is_fine {
+        return refuse(field, text);
     }
     if transaction.nonce >= NONCE_LIMIT {
         return refuse("nonce", format!("expected less than {NONCE_LIMIT}, found {}", transaction.nonce));

@@ -160,7 +160,11 @@ pub(super) fn from_submit(error: SubmitError, max_error_bytes: u32, retry_after:
                 Duration::from_secs(1),
             )
         }
-        error @ SubmitError::Interrupted(_) => internal(&error),
+        SubmitError::Queue(error) => {
+            error!(%error, "a batch is refused because the queue of L1 operations is unknown");
+            retry_later(Code::Unavailable, "L1_UNAVAILABLE", message, retry_after)
+        }
+        error @ (SubmitError::Interrupted(_) | SubmitError::Blob(_)) => internal(&error),
     }
 }
 

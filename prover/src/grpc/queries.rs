@@ -104,8 +104,10 @@ impl ProverService {
         let size_class = |class: &SizeClassInfo| v1::SizeClass {
             name: class.name.clone(),
             k: class.k,
-            transactions: number(class.transactions),
+            slots: number(class.capacity.slots),
             active: *class == circuits.size_class,
+            opens: number(class.capacity.opens),
+            l1_words: number(class.capacity.l1_words),
         };
         Ok(v1::GetCircuitResponse {
             protocol_version: circuits.protocol_version.clone(),
@@ -113,7 +115,7 @@ impl ProverService {
             aggregation: Some(convert::circuit(&circuits.aggregation)),
             size_classes: circuits.size_classes.iter().map(size_class).collect(),
             leaves: number(circuits.leaves),
-            max_transactions: number(circuits.leaves.saturating_mul(circuits.size_class.transactions)),
+            max_transactions: number(circuits.leaves.saturating_mul(circuits.size_class.capacity.slots)),
         })
     }
 

@@ -104,6 +104,8 @@ pub struct BatchSummary {
     pub number: u64,
     /// Unix seconds.
     pub timestamp: u32,
+    /// Number of L1 operations.
+    pub l1_operations: u32,
     /// Number of transactions.
     pub transactions: u32,
     /// Number of chunks.
@@ -114,6 +116,14 @@ pub struct BatchSummary {
     pub state_out: FieldBytes,
     /// Commitment to the published data.
     pub commit: FieldBytes,
+    /// Where the DA stream is evaluated.
+    pub z_d: FieldBytes,
+    /// Evaluation of the DA stream.
+    pub y_d: FieldBytes,
+    /// Where the L1 stream is evaluated.
+    pub z_l: FieldBytes,
+    /// Evaluation of the L1 stream.
+    pub y_l: FieldBytes,
 }
 
 /// Why a job failed or was cancelled.

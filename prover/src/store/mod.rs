@@ -7,6 +7,7 @@ mod lock;
 pub mod sqlite;
 
 use async_trait::async_trait;
+use tenon_circuits::rollup::ChunkCapacity;
 
 use crate::jobs::{
     Aggregation, BatchSummary, Digest, Event, Job, JobState, Lease, ProofRecord, TaskKind, plan::Candidate,
@@ -109,8 +110,8 @@ pub struct NewBatch {
     pub summary: BatchSummary,
     /// The batch in JSON.
     pub payload: String,
-    /// Transactions per chunk that it was cut by.
-    pub chunk_capacity: u32,
+    /// What it was cut by.
+    pub chunk_capacity: ChunkCapacity,
     /// Names of the chunks' witness files, in order.
     pub witnesses: Vec<Digest>,
     /// What it publishes; none for a service that has no L1.
@@ -124,8 +125,8 @@ pub struct LoggedBatch {
     pub summary: BatchSummary,
     /// The batch in JSON.
     pub payload: String,
-    /// Transactions per chunk that it was cut by.
-    pub chunk_capacity: u32,
+    /// What it was cut by.
+    pub chunk_capacity: ChunkCapacity,
     /// Its job.
     pub job_id: String,
     /// The aggregation that covers it.

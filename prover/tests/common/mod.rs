@@ -15,8 +15,10 @@ use tempfile::TempDir;
 use tenon_circuits::{
     aggregation::batches,
     rollup::{
-        Account, Address, AmountCode, FeeCode, Fr, PrivateKey, Signature, Transaction, domain, field,
+        Account, Address, AmountCode, ChunkCapacity, FeeCode, Fr, L1Operation, NO_ACCOUNT, PrivateKey,
+        Signature, Transaction, domain, field,
         json::Genesis,
+        transaction::{KIND_OPEN, KIND_WITHDRAW},
     },
     witness::ChunkWitness,
 };
@@ -35,6 +37,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_types::{ErrorDetails, StatusExt};
 
 pub const CHUNK: usize = 2;
+pub const CAPACITY: ChunkCapacity = ChunkCapacity { slots: CHUNK, opens: 1, l1_words: 8 };
 pub const LEAVES: usize = 2;
 pub const ACCOUNTS: u32 = 6;
 pub const BALANCE: u128 = 1_000_000;
@@ -90,7 +93,7 @@ impl TestEngine {
             srs_digest: [9; 32],
             memory_bytes: 1 << 20,
         };
-        let size_class = SizeClassInfo { name: "test".to_owned(), k: 10, transactions: CHUNK };
+        let size_class = SizeClassInfo { name: "test".to_owned(), k: 10, capacity: CAPACITY };
         Arc::new(Self {
             circuits: Circuits {
                 protocol_version: "tenon.test".to_owned(),
@@ -222,13 +225,30 @@ pub fn unsigned(from: u32, to: u32, nonce: u64, amount: u64, fee: u16) -> Transa
     }
 }
 
+/// A withdrawal that isn't signed yet.
+pub fn withdrawal(from: u32, nonce: u64, amount: u64, fee: u16) -> Transaction {
+    Transaction { kind: KIND_WITHDRAW, ..unsigned(from, 0, nonce, amount, fee) }
+}
+
+/// The opening of an account for a test key, not signed yet.
+pub fn opening(from: u32, nonce: u64, number: u32) -> Transaction {
+    let opens = Some(account(number).recipient());
+    Transaction { kind: KIND_OPEN, opens, ..unsigned(from, 0, nonce, 0, 1) }
+}
+
+/// A deposit that opens an account for a test key.
+pub fn deposit(number: u32, amount: u128) -> L1Operation {
+    L1Operation::Deposit { token: 1, amount, recipient: account(number).recipient(), to: NO_ACCOUNT }
+}
+
 pub fn sign(transaction: Transaction) -> Transaction {
     sign_for(transaction, rollup_domain())
 }
 
 pub fn sign_for(transaction: Transaction, domain: Fr) -> Transaction {
-    let receiver = account(transaction.to.min(ACCOUNTS - 1));
-    transaction.signed(&key(transaction.from), domain, &receiver.recipient())
+    let recipient_of = |index: u32| Some(account(index.min(ACCOUNTS - 1)).recipient());
+    let recipient = transaction.message_recipient(recipient_of).unwrap();
+    transaction.signed(&key(transaction.from), domain, &recipient)
 }
 
 pub fn transfer(from: u32, to: u32, nonce: u64) -> Transaction {
@@ -243,6 +263,7 @@ pub fn request(key: &str, transactions: &[Transaction]) -> v1::SubmitBatchReques
         fee_accounts: vec![4],
         transactions: transactions.iter().map(convert::transaction_message).collect(),
         max_error_bytes: 0,
+        l1_operations: Vec::new(),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use tenon_circuits::rollup::ChunkCapacity;
 
-use super::{
-    SqliteStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned, unsigned32,
-};
+use super::{SqliteStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned};
 use crate::{
     jobs::{BatchSummary, Digest, Job, JobError, JobState},
     store::{BatchLog, LoggedBatch, NewBatch, StoreError},
@@ -15,10 +14,19 @@ fn logged(row: &SqliteRow) -> Result<LoggedBatch, StoreError> {
     Ok(LoggedBatch {
         summary: summary(row, "number")?,
         payload: row.try_get("payload")?,
-        chunk_capacity: unsigned32(row, "chunk_capacity")?,
+        chunk_capacity: ChunkCapacity {
+            slots: size(row, "chunk_slots")?,
+            opens: size(row, "chunk_opens")?,
+            l1_words: size(row, "chunk_l1_words")?,
+        },
         job_id: row.try_get("job_id")?,
         aggregation: optional(row, "aggregation_id")?,
     })
+}
+
+fn size(row: &SqliteRow, column: &'static str) -> Result<usize, StoreError> {
+    let number = unsigned(row, column)?;
+    usize::try_from(number).map_err(|_| StoreError::Corrupt { what: column, found: number.to_string() })
 }
 
 async fn last_number(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
@@ -90,9 +98,9 @@ impl BatchLog for SqliteStore {
         }
         let now = now_ms();
         sqlx::query(
-            "INSERT INTO jobs (id, idempotency_key, payload_digest, state, batch_number, timestamp, transactions,
-             chunks, state_in, state_out, commitment, created_at_ms, updated_at_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO jobs (id, idempotency_key, payload_digest, state, batch_number, timestamp, l1_operations,
+             transactions, chunks, state_in, state_out, commitment, z_d, y_d, z_l, y_l, created_at_ms, updated_at_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&batch.job_id)
         .bind(&batch.idempotency_key)
@@ -100,28 +108,41 @@ impl BatchLog for SqliteStore {
         .bind(JobState::Accepted.name())
         .bind(int(summary.number))
         .bind(summary.timestamp)
+        .bind(summary.l1_operations)
         .bind(summary.transactions)
         .bind(summary.chunks)
         .bind(summary.state_in.as_slice())
         .bind(summary.state_out.as_slice())
         .bind(summary.commit.as_slice())
+        .bind(summary.z_d.as_slice())
+        .bind(summary.y_d.as_slice())
+        .bind(summary.z_l.as_slice())
+        .bind(summary.y_l.as_slice())
         .bind(now)
         .bind(now)
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO batches (number, timestamp, payload, chunk_capacity, chunks, transactions, state_in,
-             state_out, commitment, job_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO batches (number, timestamp, payload, chunk_slots, chunk_opens, chunk_l1_words, chunks,
+             l1_operations, transactions, state_in, state_out, commitment, z_d, y_d, z_l, y_l, job_id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(int(summary.number))
         .bind(summary.timestamp)
         .bind(&batch.payload)
-        .bind(batch.chunk_capacity)
+        .bind(int(batch.chunk_capacity.slots as u64))
+        .bind(int(batch.chunk_capacity.opens as u64))
+        .bind(int(batch.chunk_capacity.l1_words as u64))
         .bind(summary.chunks)
+        .bind(summary.l1_operations)
         .bind(summary.transactions)
         .bind(summary.state_in.as_slice())
         .bind(summary.state_out.as_slice())
         .bind(summary.commit.as_slice())
+        .bind(summary.z_d.as_slice())
+        .bind(summary.y_d.as_slice())
+        .bind(summary.z_l.as_slice())
+        .bind(summary.y_l.as_slice())
         .bind(&batch.job_id)
         .execute(&mut *transaction)
         .await?;

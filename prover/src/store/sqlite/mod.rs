@@ -126,11 +126,16 @@ fn summary(row: &SqliteRow, number: &'static str) -> Result<BatchSummary, StoreE
     Ok(BatchSummary {
         number: unsigned(row, number)?,
         timestamp: unsigned32(row, "timestamp")?,
+        l1_operations: unsigned32(row, "l1_operations")?,
         transactions: unsigned32(row, "transactions")?,
         chunks: unsigned32(row, "chunks")?,
         state_in: digest(row, "state_in")?,
         state_out: digest(row, "state_out")?,
         commit: digest(row, "commitment")?,
+        z_d: digest(row, "z_d")?,
+        y_d: digest(row, "y_d")?,
+        z_l: digest(row, "z_l")?,
+        y_l: digest(row, "y_l")?,
     })
 }
 
