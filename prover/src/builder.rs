@@ -18,11 +18,11 @@ use crate::{
     config::Config,
     core::{Changes, Core},
     engine::Engine,
-    executor::{Executor, GenesisError, Limits, RebuildError, genesis_state},
+    executor::{Executor, GenesisError, L1Ties, Limits, OperationQueue, RebuildError, genesis_state},
     grpc::ProverService,
     http,
     jobs::scheduler,
-    settlement::{L1Side, SettlementError},
+    settlement::{Archive, L1Side, SettlementError},
     store::{
         DataDirLock, LockError, Store, StoreError,
         files::{FileError, Files},
@@ -122,7 +122,12 @@ impl Service {
         if returned > 0 {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
         }
-        let l1 = L1Side::connect(&config, &store, &files, domain).await?.map(Arc::new);
+        let archive = Arc::new(Archive::new(&config.data_dir.join("archive")));
+        let l1 = L1Side::connect(&config, &store, &files, &archive, domain).await?.map(Arc::new);
+        let ties = L1Ties {
+            queue: l1.as_ref().map(|l1| Arc::new(l1.follower.clone()) as Arc<dyn OperationQueue>),
+            archive,
+        };
         let limits = Limits {
             chunk_capacity: circuits.size_class.capacity,
             chunks: circuits.leaves,
@@ -136,7 +141,7 @@ impl Service {
             Arc::clone(&files),
             domain,
             genesis,
-            None,
+            ties,
             limits,
         )
         .await?;

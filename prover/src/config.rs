@@ -94,6 +94,8 @@ pub struct L1Settings {
     pub first_block: u64,
     /// Time between two looks.
     pub poll: Duration,
+    /// Time before an operation's deadline at which a batch of operations alone is made.
+    pub deadline_margin: Duration,
     /// Time after which a stuck transaction is replaced.
     pub resend_after: Duration,
     /// The most that is paid for a unit of gas, in wei.
@@ -232,6 +234,7 @@ settings! {
     "l1_finality" = "", "when L1 is final: finalized, or a number of confirmations; empty for finalized, 0 on development chains";
     "l1_first_block" = "0", "block in which the rollup contract was deployed";
     "l1_poll" = "2s", "time between two looks at L1";
+    "l1_deadline_margin" = "144h", "time before an operation's deadline, 7 days after it was queued, at which a batch of operations alone is made";
     "l1_resend_after" = "3m", "time after which a stuck transaction is replaced by one that pays more";
     "l1_max_gas_price_gwei" = "500", "the most that is paid for a unit of gas";
     "log_format" = "text", "form of the log: text or json";
@@ -481,6 +484,8 @@ impl Reader {
         });
         let first_block = self.number("l1_first_block", 0, u64::MAX);
         let poll = self.duration("l1_poll", Duration::from_millis(10), Duration::from_secs(3600));
+        let deadline_margin =
+            self.duration("l1_deadline_margin", Duration::ZERO, Duration::from_secs(30 * 86_400));
         let resend_after =
             self.duration("l1_resend_after", Duration::from_secs(1), Duration::from_secs(86_400));
         let gwei = self.number("l1_max_gas_price_gwei", 1, 1_000_000);
@@ -492,6 +497,7 @@ impl Reader {
             finality: finality?,
             first_block: first_block?,
             poll: poll?,
+            deadline_margin: deadline_margin?,
             resend_after: resend_after?,
             max_price_wei: u128::from(gwei?) * 1_000_000_000,
         }))

@@ -15,14 +15,14 @@ use tenon_circuits::{
     rollup::{
         Account, Batch, BatchError, ChunkCapacity, Execution, Fr, L1Operation, ReasonCode, Rejection, State,
         Transaction,
-        evaluation::{self, Evaluations, PointInputs, Points},
+        evaluation::{self, Evaluations, Points},
         execute,
         field::{self, FieldError},
         json::{Genesis, JsonError},
+        snapshot::Snapshot,
     },
     witness::ChunkWitness,
 };
-use tenon_contracts::blob::{BlobError, Blobs};
 use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::{info, warn};
 
@@ -30,8 +30,9 @@ use crate::{
     core::unix_ms,
     engine::{Engine, EngineError},
     jobs::{BatchSummary, Digest, Job, JobState},
+    settlement::{Archive, ArchiveError, publish},
     store::{
-        LoggedBatch, NewBatch, Store, StoreError,
+        LoggedBatch, NewBatch, Publication, Store, StoreError,
         files::{FileError, FileKind, Files},
     },
 };
@@ -107,9 +108,9 @@ pub enum SubmitError {
         /// What the checker says.
         error: EngineError,
     },
-    /// The batch's data doesn't go into blobs, which is a bug.
+    /// The batch's data couldn't be put in blobs or kept.
     #[error(transparent)]
-    Blob(#[from] BlobError),
+    Archive(#[from] ArchiveError),
     /// The contract's queue couldn't be read.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -138,6 +139,15 @@ pub trait OperationQueue: Send + Sync {
     /// # Errors
     /// When they can't be read.
     async fn next(&self, limit: usize) -> Result<Vec<L1Operation>, QueueError>;
+}
+
+/// What ties the executor to L1.
+#[derive(Clone)]
+pub struct L1Ties {
+    /// The contract's queue; none for a service that follows no L1.
+    pub queue: Option<Arc<dyn OperationQueue>>,
+    /// Keeps what batches publish, and snapshots.
+    pub archive: Arc<Archive>,
 }
 
 /// The state couldn't be rebuilt from the log.
@@ -223,7 +233,7 @@ pub struct Executor {
     files: Arc<Files>,
     domain: Fr,
     genesis: State,
-    queue: Option<Arc<dyn OperationQueue>>,
+    l1: L1Ties,
     limits: Limits,
     /// Held from the first look at the state to the entry in the log.
     serial: Mutex<VecDeque<Position>>,
@@ -241,12 +251,12 @@ impl Executor {
         files: Arc<Files>,
         domain: Fr,
         genesis: State,
-        queue: Option<Arc<dyn OperationQueue>>,
+        l1: L1Ties,
         limits: Limits,
     ) -> Result<Self, RebuildError> {
         let position = RwLock::new(Position { number: 0, timestamp: 0, state: genesis.clone() });
         let executor =
-            Self { engine, store, files, domain, genesis, queue, limits, serial: Mutex::default(), position };
+            Self { engine, store, files, domain, genesis, l1, limits, serial: Mutex::default(), position };
         let last = executor.store.last_batch().await?.map_or(0, |batch| batch.number);
         let position = executor.rebuild(last).await?;
         executor.set_position(position);
@@ -292,7 +302,8 @@ impl Executor {
         let position = self.position();
         let violations = self.check_envelope(&submission, &position);
         let timestamp = submission.timestamp.unwrap_or_else(|| clock_seconds().max(position.timestamp));
-        let l1_operations = match &self.queue {
+        let queue_start = self.store.next_operation().await?;
+        let l1_operations = match &self.l1.queue {
             Some(queue) => queue.next(self.limits.l1_operations).await?,
             None => submission.l1_operations,
         };
@@ -307,7 +318,9 @@ impl Executor {
         let preparation = Preparation {
             domain: submission.domain,
             limits: self.limits,
-            may_shorten: self.queue.is_some(),
+            may_shorten: self.l1.queue.is_some(),
+            queue_start,
+            archive: Arc::clone(&self.l1.archive),
             violations,
         };
         let state = position.state.clone();
@@ -324,7 +337,7 @@ impl Executor {
             payload: prepared.payload,
             chunk_capacity: self.limits.chunk_capacity,
             witnesses: prepared.witnesses,
-            publication: None,
+            publication: prepared.publication,
         };
         let job = self.store.accept(new).await?;
         info!(
@@ -416,7 +429,7 @@ impl Executor {
                 format!("expected at most {limit} transactions and L1 operations, got {count}"),
             );
         }
-        if self.queue.is_some() && !submission.l1_operations.is_empty() {
+        if self.l1.queue.is_some() && !submission.l1_operations.is_empty() {
             refuse(
                 "l1_operations",
                 "L1_OPERATIONS_REFUSED",
@@ -511,9 +524,11 @@ impl Executor {
     }
 
     async fn checkpoint(&self, number: u64, state: State) {
-        let files = Arc::clone(&self.files);
+        let (files, archive, domain) = (Arc::clone(&self.files), Arc::clone(&self.l1.archive), self.domain);
         let written = spawn_blocking(move || {
             let accounts: Vec<Account> = state.accounts().copied().collect();
+            let snapshot = Snapshot { domain, batch: number, state };
+            archive.keep_snapshot(&snapshot).map_err(|error| error.to_string())?;
             files.write(FileKind::Checkpoint, &accounts).map_err(|error| error.to_string())
         })
         .await
@@ -543,6 +558,7 @@ pub enum CancelError {
 struct Prepared {
     batch: Batch,
     execution: Execution,
+    publication: Publication,
     payload: String,
     witnesses: Vec<Digest>,
 }
@@ -553,6 +569,9 @@ struct Preparation {
     limits: Limits,
     /// Whether operations may be left in the queue for a later batch.
     may_shorten: bool,
+    /// The place in the contract's queue of the first operation.
+    queue_start: u64,
+    archive: Arc<Archive>,
     /// What is wrong with it already.
     violations: Vec<Violation>,
 }
@@ -584,7 +603,7 @@ impl Preparation {
             Ok(execution) if self.violations.is_empty() => execution,
             _ => return Err(SubmitError::Invalid(self.violations)),
         };
-        let execution = evaluated(execution)?;
+        let (execution, publication) = publish(&self.archive, &batch, execution, self.queue_start)?;
         for (chunk, witness) in execution.chunks.iter().enumerate() {
             engine.check(witness).map_err(|error| SubmitError::Unprovable { chunk, error })?;
         }
@@ -595,7 +614,7 @@ impl Preparation {
             .iter()
             .map(|witness| files.write(FileKind::Witness, witness))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Prepared { batch, execution, payload, witnesses })
+        Ok(Prepared { batch, execution, publication, payload, witnesses })
     }
 
     fn execute(&self, state: &State, batch: &Batch) -> Result<Execution, BatchError> {
@@ -634,22 +653,6 @@ impl Preparation {
 
 fn is_too_large(error: &BatchError) -> bool {
     error.rejections.iter().any(|rejection| rejection.reason == ReasonCode::BatchTooLarge)
-}
-
-/// The execution with its streams evaluated where the contract will.
-fn evaluated(execution: Execution) -> Result<Execution, BlobError> {
-    let hashes = Blobs::from_words(&execution.da_words)?.versioned_hashes();
-    let hashes: Vec<[u8; 32]> = hashes.into_iter().map(Into::into).collect();
-    let points = evaluation::points(&PointInputs {
-        domain: execution.public_inputs.domain,
-        batch: execution.public_inputs.batch,
-        state_in: execution.state_in,
-        state_out: execution.state_out,
-        commit: execution.commit,
-        l1_words: &execution.l1_words,
-        blob_hashes: &hashes,
-    });
-    Ok(execution.with_points(points))
 }
 
 fn summary(batch: &Batch, execution: &Execution) -> BatchSummary {

@@ -12,7 +12,8 @@ use tenon_circuits::rollup::{Address, ChunkCapacity, L1Operation, Recipient, Sta
 use tenon_proto::v1::{self, JobState};
 use tenon_prover::{
     convert,
-    executor::{Executor, Limits, OperationQueue, QueueError, Submission, SubmitError},
+    executor::{Executor, L1Ties, Limits, OperationQueue, QueueError, Submission, SubmitError},
+    settlement::Archive,
     store::{BatchLog, files::Files, sqlite::SqliteStore},
 };
 
@@ -172,18 +173,15 @@ async fn a_service_that_follows_its_l1_takes_operations_from_the_queue() {
         queued_batches: 10,
         checkpoint_interval: 100,
     };
-    let (domain, as_queue) = (rollup_domain(), Arc::clone(&queue) as Arc<dyn OperationQueue>);
-    let executor = Executor::start(
-        TestEngine::new(),
-        Arc::clone(&store) as _,
-        files,
-        domain,
-        genesis,
-        Some(as_queue),
-        limits,
-    )
-    .await
-    .unwrap();
+    let domain = rollup_domain();
+    let ties = L1Ties {
+        queue: Some(Arc::clone(&queue) as Arc<dyn OperationQueue>),
+        archive: Arc::new(Archive::new(&dir.path().join("archive"))),
+    };
+    let executor =
+        Executor::start(TestEngine::new(), Arc::clone(&store) as _, files, domain, genesis, ties, limits)
+            .await
+            .unwrap();
 
     let mut explicit = submission("explicit", vec![transfer(0, 1, 0)]);
     explicit.l1_operations = vec![deposit(1, 1)];

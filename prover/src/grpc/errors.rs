@@ -9,6 +9,7 @@ use tracing::error;
 
 use crate::{
     executor::{CancelError, RebuildError, SubmitError, Violation},
+    settlement::ArchiveError,
     store::StoreError,
 };
 
@@ -151,8 +152,8 @@ pub(super) fn from_submit(error: SubmitError, max_error_bytes: u32, retry_after:
             refusal(Code::Internal, "BATCH_UNPROVABLE", message)
         }
         SubmitError::Store(error) => from_store(error),
-        SubmitError::File(error) => {
-            error!(%error, "storing a witness failed");
+        SubmitError::File(_) | SubmitError::Archive(ArchiveError::File { .. }) => {
+            error!(message, "storing a batch failed");
             retry_later(
                 Code::Unavailable,
                 "STORAGE_UNAVAILABLE",
@@ -164,7 +165,7 @@ pub(super) fn from_submit(error: SubmitError, max_error_bytes: u32, retry_after:
             error!(%error, "a batch is refused because the queue of L1 operations is unknown");
             retry_later(Code::Unavailable, "L1_UNAVAILABLE", message, retry_after)
         }
-        error @ (SubmitError::Interrupted(_) | SubmitError::Blob(_)) => internal(&error),
+        error @ (SubmitError::Interrupted(_) | SubmitError::Archive(_)) => internal(&error),
     }
 }
 

@@ -4,11 +4,13 @@
 use std::{str::FromStr, sync::Arc};
 
 use alloy::primitives::Address;
-use tenon_circuits::rollup::field;
+use async_trait::async_trait;
+use tenon_circuits::rollup::{L1Operation, field};
 use tracing::{info, warn};
 
 use super::SettlementError;
 use crate::{
+    executor::{OperationQueue, QueueError},
     l1::{
         At, Block, Chain,
         events::{self, Event},
@@ -179,5 +181,14 @@ impl Follower {
     pub async fn is_pressing(&self, now: u64, margin: u64) -> Result<bool, SettlementError> {
         let next = self.next_operations(1).await?;
         Ok(next.first().is_some_and(|queued| u64::from(queued.deadline) <= now.saturating_add(margin)))
+    }
+}
+
+#[async_trait]
+impl OperationQueue for Follower {
+    async fn next(&self, limit: usize) -> Result<Vec<L1Operation>, QueueError> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let queued = self.next_operations(limit).await.map_err(|error| QueueError(error.to_string()))?;
+        Ok(queued.into_iter().map(|queued| queued.operation).collect())
     }
 }

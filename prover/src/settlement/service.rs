@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy::primitives::Address;
+use sha2::{Digest as _, Sha256};
 use tenon_circuits::rollup::{Fr, field};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -14,6 +15,7 @@ use super::{Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementErr
 use crate::{
     config::{Config, L1Settings},
     core::Core,
+    executor::Submission,
     l1::{Chain, L1Error, L1Key, Node, rollup::RollupContract},
     store::{Store, files::Files},
 };
@@ -31,10 +33,9 @@ pub const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
 pub struct L1Side {
     /// Reads the contract's events.
     pub follower: Follower,
-    /// Keeps the batches' data.
-    pub archive: Arc<Archive>,
     settler: Option<Settler>,
     poll: Duration,
+    margin: Duration,
 }
 
 impl L1Side {
@@ -46,6 +47,7 @@ impl L1Side {
         config: &Config,
         store: &Arc<dyn Store>,
         files: &Arc<Files>,
+        archive: &Arc<Archive>,
         domain: Fr,
     ) -> Result<Option<Self>, SettlementError> {
         let Some(settings) = &config.l1 else { return Ok(None) };
@@ -60,7 +62,6 @@ impl L1Side {
             settings.first_block,
             settings.finality.unwrap_or_else(|| usual_finality(config.chain_id)),
         );
-        let archive = Arc::new(Archive::new(&config.data_dir.join("archive")));
         let settler = match key(settings)? {
             None => {
                 warn!("no key for L1: the service follows the contract and settles nothing");
@@ -79,7 +80,7 @@ impl L1Side {
                     chain,
                     store: Arc::clone(store),
                     files: Arc::clone(files),
-                    archive: Arc::clone(&archive),
+                    archive: Arc::clone(archive),
                     follower: follower.clone(),
                     outbox,
                     rollup,
@@ -87,7 +88,7 @@ impl L1Side {
                 }))
             }
         };
-        Ok(Some(Self { follower, archive, settler, poll: settings.poll }))
+        Ok(Some(Self { follower, settler, poll: settings.poll, margin: settings.deadline_margin }))
     }
 
     /// Follows and settles until the service stops.
@@ -101,6 +102,7 @@ impl L1Side {
                         core.changes.notify();
                     }
                     pause = self.poll;
+                    self.submit_operations(&core).await;
                 }
                 Err(error) => {
                     pause = (pause * 2).clamp(self.poll, LONGEST_PAUSE);
@@ -125,13 +127,33 @@ impl L1Side {
         }
     }
 
-    /// Whether operations have to be consumed within so much time, so that a batch of them alone is due.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub async fn is_batch_due(&self, margin: Duration) -> Result<bool, SettlementError> {
+    /// Makes a batch of operations alone when they are due and nobody submits one.
+    async fn submit_operations(&self, core: &Core) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.follower.is_pressing(now, margin.as_secs()).await
+        match self.follower.is_pressing(now, self.margin.as_secs()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return warn!(%error, "the queue can't be read"),
+        }
+        let place = core.store.next_operation().await.unwrap_or_default();
+        let idempotency_key = format!("operations from {place} of L1's queue");
+        let submission = Submission {
+            payload_digest: Sha256::digest(&idempotency_key).into(),
+            idempotency_key,
+            domain: core.domain,
+            timestamp: None,
+            fee_accounts: Vec::new(),
+            l1_operations: Vec::new(),
+            transactions: Vec::new(),
+            violations: Vec::new(),
+        };
+        match core.executor.submit(submission).await {
+            Ok((job, _)) => {
+                info!(job = job.id, batch = job.batch.number, "a batch of operations that were due");
+                core.changes.notify();
+            }
+            Err(error) => warn!(%error, "operations are due and no batch of them could be made"),
+        }
     }
 }
 

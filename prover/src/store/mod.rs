@@ -114,8 +114,8 @@ pub struct NewBatch {
     pub chunk_capacity: ChunkCapacity,
     /// Names of the chunks' witness files, in order.
     pub witnesses: Vec<Digest>,
-    /// What it publishes; none for a service that has no L1.
-    pub publication: Option<Publication>,
+    /// What it publishes.
+    pub publication: Publication,
 }
 
 /// A batch as the log has it.

@@ -12,7 +12,7 @@ use tenon_circuits::{
     public_inputs::BatchPublicInputs,
     rollup::{
         AmountCode, Batch, FeeCode, Fr, L1Operation, NO_ACCOUNT, PrivateKey, Recipient, Signature, State,
-        Transaction, execute, field, transition::ChunkCapacity,
+        Transaction, evaluation, execute, field, transition::ChunkCapacity,
     },
 };
 use tenon_contracts::{
@@ -260,14 +260,20 @@ impl World {
         let capacity = ChunkCapacity { slots: 8, opens: 8, l1_words: 64 };
         let execution = execute(&self.state, self.domain, &batch, capacity).unwrap();
         let (execution, publication) = publish(&self.archive(), &batch, execution, queue_start).unwrap();
+        let BatchPublicInputs { points, evaluations, .. } = execution.public_inputs;
         let summary = BatchSummary {
             number,
             timestamp: batch.timestamp,
+            l1_operations: batch.l1_operations.len() as u32,
             transactions: batch.transactions.len() as u32,
             chunks: 1,
             state_in: field::to_bytes(&execution.state_in),
             state_out: field::to_bytes(&execution.state_out),
             commit: field::to_bytes(&execution.commit),
+            z_d: evaluation::point_to_bytes(points.z_d),
+            y_d: evaluation::da_to_bytes(&evaluations.y_d),
+            z_l: evaluation::point_to_bytes(points.z_l),
+            y_l: field::to_bytes(&evaluations.y_l),
         };
         let new = NewBatch {
             job_id: hex::encode(&summary.commit),
@@ -275,9 +281,9 @@ impl World {
             payload_digest: [0; 32],
             summary: summary.clone(),
             payload: serde_json::to_string(&batch).unwrap(),
-            chunk_capacity: 8,
+            chunk_capacity: capacity,
             witnesses: vec![[number as u8; 32]],
-            publication: Some(publication),
+            publication,
         };
         self.store.accept(new).await.unwrap();
         self.state = execution.state.clone();

@@ -158,9 +158,7 @@ impl BatchLog for SqliteStore {
             .execute(&mut *transaction)
             .await?;
         }
-        if let Some(publication) = &batch.publication {
-            super::l1::insert_publication(&mut transaction, summary.number, publication).await?;
-        }
+        super::l1::insert_publication(&mut transaction, summary.number, &batch.publication).await?;
         let message = format!("batch {} accepted", summary.number);
         move_job(&mut transaction, &batch.job_id, JobState::Accepted, &message, None).await?;
         let job = find_job(&mut transaction, &batch.job_id).await?;
