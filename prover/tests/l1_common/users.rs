@@ -208,7 +208,7 @@ impl HashEngine {
             srs_digest: [9; 32],
             memory_bytes: 1 << 20,
         };
-        let size_class = SizeClassInfo { name: "test".to_owned(), k: 10, transactions: 4 };
+        let size_class = SizeClassInfo { name: "test".to_owned(), k: 10, capacity: 4.into() };
         Self {
             circuits: Circuits {
                 protocol_version: "tenon.test".to_owned(),
