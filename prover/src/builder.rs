@@ -22,7 +22,7 @@ use crate::{
     grpc::ProverService,
     http,
     jobs::scheduler,
-    settlement::{Archive, L1Side, SettlementError},
+    settlement::{Archive, L1Connection, L1Side, SettlementError},
     store::{
         DataDirLock, LockError, Store, StoreError,
         files::{FileError, Files},
@@ -99,6 +99,25 @@ impl Service {
     /// # Errors
     /// When its directory, ports or files can't be used.
     pub async fn start(config: Config, engine: Arc<dyn Engine>) -> Result<RunningService, StartError> {
+        let connection = match &config.l1 {
+            Some(settings) => {
+                let connection = L1Connection::from_settings(settings, config.chain_id);
+                Some(connection.map_err(SettlementError::from)?)
+            }
+            None => None,
+        };
+        Self::start_on(config, engine, connection).await
+    }
+
+    /// Starts a service that follows this L1, or none, whatever the settings say of it.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub async fn start_on(
+        config: Config,
+        engine: Arc<dyn Engine>,
+        connection: Option<L1Connection>,
+    ) -> Result<RunningService, StartError> {
         let lock = DataDirLock::take(&config.data_dir)?;
         let genesis = genesis_state(config.genesis.as_deref())?;
         let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen).await?;
@@ -123,7 +142,13 @@ impl Service {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
         }
         let archive = Arc::new(Archive::new(&config.data_dir.join("archive")));
-        let l1 = L1Side::connect(&config, &store, &files, &archive, domain).await?.map(Arc::new);
+        let l1 = match connection {
+            Some(connection) => {
+                let side = L1Side::connect(connection, &config, &store, &files, &archive, domain).await?;
+                Some(Arc::new(side))
+            }
+            None => None,
+        };
         let ties = L1Ties {
             queue: l1.as_ref().map(|l1| Arc::new(l1.follower.clone()) as Arc<dyn OperationQueue>),
             archive,

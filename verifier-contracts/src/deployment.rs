@@ -77,12 +77,17 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// A demonstration that starts from any state: one account is operator, governor and guardian, and nobody is the
-    /// council.
+    /// A demonstration that starts from any state: as [`Parameters::of_one`], for local chains alone.
     #[must_use]
     pub fn demonstration(operator: Address, genesis_state: U256) -> Self {
+        Self { genesis_state: Some(genesis_state), ..Self::of_one(operator) }
+    }
+
+    /// A rollup without accounts: one account is operator, governor and guardian, and nobody is the council.
+    #[must_use]
+    pub fn of_one(operator: Address) -> Self {
         Self {
-            genesis_state: Some(genesis_state),
+            genesis_state: None,
             governor: operator,
             guardian: operator,
             council: Address::repeat_byte(0xc0),

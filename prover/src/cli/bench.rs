@@ -5,17 +5,32 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use alloy::{
+    eips::eip7594::BlobTransactionSidecarEip7594,
+    primitives::{Address, U256},
+};
 use clap::Args;
 use serde::Serialize;
 use tenon_circuits::{
     halo2::leaf::{LeafCircuit, SizeClass},
-    rollup::execute,
+    rollup::{
+        Execution,
+        evaluation::{PointInputs, points},
+        execute,
+    },
+};
+use tenon_contracts::{
+    blob::{Blobs, Opening},
+    deployment::Parameters,
 };
 use tenon_prover::{
     Config,
     circuit_engine::CircuitEngine,
     engine::{Engine, EngineError},
-    l1::{self, EmbeddedL1, L1},
+    l1::{
+        self, Inclusion, L1Key, LocalNode, Message, Sender,
+        rollup::{SettledBatch, commit_and_prove},
+    },
     telemetry::{self, PeakMemory},
 };
 use tokio::task::spawn_blocking;
@@ -174,19 +189,33 @@ async fn measure(
     let mut seconds = Stages::default();
     let mut workload = Workload::new(USERS)?;
     let mut state = workload.state().clone();
-    let chain = EmbeddedL1::new();
+    let (chain, key) = (LocalNode::new(), L1Key::development().map_err(Failure::work)?);
+    chain.fund(key.address(), U256::from(u128::MAX));
+    let sender = Sender { chain: &chain, key: &key };
     let verifier = l1::verifier(engine.keys().aggregation.verifier()).map_err(Failure::work)?;
-    let deployed = chain.deploy(&verifier, state.commitment()).await.map_err(Failure::work)?;
+    let parameters = Parameters::demonstration(sender.address(), l1::to_word(&state.commitment()));
+    let deployed = l1::deploy(&sender, &verifier, &parameters).await.map_err(Failure::work)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let timestamp = u32::try_from(now).or_work("clock")?;
     let batches = engine.circuits().leaves;
     let documents: Vec<_> = (0..batches).map(|_| workload.batch(transfers as u32, deployed.domain)).collect();
 
     let started = Instant::now();
-    let mut witnesses = Vec::new();
+    let (mut witnesses, mut published) = (Vec::new(), Vec::new());
     for (number, document) in (1..).zip(documents) {
         let batch = document.into_batch(number, timestamp);
         let execution = execute(&state, deployed.domain, &batch, class.capacity()).map_err(Failure::work)?;
+        let (execution, blobs) = evaluated(execution)?;
+        let settled = SettledBatch {
+            number,
+            timestamp,
+            state_out: execution.state_out,
+            commit: execution.commit,
+            l1_words: execution.l1_words,
+            blob_hashes: blobs.versioned_hashes(),
+        };
+        let openings = blobs.open(execution.public_inputs.points.z_d).map_err(Failure::work)?;
+        published.push((settled, openings, blobs.sidecar().map_err(Failure::work)?));
         state = execution.state;
         witnesses.extend(execution.chunks);
     }
@@ -229,8 +258,7 @@ async fn measure(
         engine.verify_aggregate(&proof).map_err(failed)?;
         measured.seconds.verify = output::rounded(mark.elapsed());
         let mark = Instant::now();
-        let settled =
-            chain.settle(deployed.rollup, &proof.batches, &proof.proof).await.map_err(Failure::work)?;
+        let settled = settle(&sender, deployed.rollup, published, &proof.proof).await?;
         measured.seconds.settle = output::rounded(mark.elapsed());
         measured.proof_bytes = proof.proof.len();
         measured.gas_used = settled.gas_used;
@@ -240,6 +268,43 @@ async fn measure(
     let proving = measured.seconds.leaf + measured.seconds.aggregate;
     measured.transfers_per_second = (transfers * batches) as f64 / proving.max(f64::MIN_POSITIVE);
     Ok(measured)
+}
+
+/// A batch's data in blobs, and its streams evaluated at the contract's points.
+fn evaluated(execution: Execution) -> Outcome<(Execution, Blobs)> {
+    let blobs = Blobs::from_words(&execution.da_words).map_err(Failure::work)?;
+    let blob_hashes: Vec<[u8; 32]> = blobs.versioned_hashes().into_iter().map(|hash| hash.0).collect();
+    let drawn = points(&PointInputs {
+        domain: execution.public_inputs.domain,
+        batch: execution.public_inputs.batch,
+        state_in: execution.state_in,
+        state_out: execution.state_out,
+        commit: execution.commit,
+        l1_words: &execution.l1_words,
+        blob_hashes: &blob_hashes,
+    });
+    Ok((execution.with_points(drawn), blobs))
+}
+
+/// Commits and proves batches in one transaction.
+async fn settle(
+    sender: &Sender<'_>,
+    rollup: Address,
+    published: Vec<(SettledBatch, Vec<Opening>, BlobTransactionSidecarEip7594)>,
+    proof: &[u8],
+) -> Outcome<Inclusion> {
+    let mut joined = BlobTransactionSidecarEip7594::default();
+    let mut batches = Vec::new();
+    for (batch, openings, sidecar) in published {
+        joined.blobs.extend(sidecar.blobs);
+        joined.commitments.extend(sidecar.commitments);
+        joined.cell_proofs.extend(sidecar.cell_proofs);
+        batches.push((batch, openings));
+    }
+    let data = commit_and_prove(1, &batches, proof);
+    let blob_hashes = batches.iter().flat_map(|(batch, _)| batch.blob_hashes.clone()).collect();
+    let message = Message { blob_hashes, ..sender.message(rollup, U256::ZERO, data) };
+    sender.send("settling", &message, Some(joined)).await.map_err(Failure::work)
 }
 
 /// Rows and advice cells that a class's chunk uses.

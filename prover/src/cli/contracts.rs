@@ -5,19 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy::primitives::{Address, U256};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use tenon_circuits::{
     halo2::SrsSource,
-    rollup::{PROTOCOL_VERSION, field},
+    rollup::{PROTOCOL_VERSION, State, field},
 };
 use tenon_contracts::{
     artifacts::{ARTIFACTS, SOURCES, VERIFIER_JSON, VERIFIER_SOURCE},
-    deployment::verifying_key_init_code,
+    deployment::{DEFAULT_CLAIM_DELAY, DEFAULT_EXIT_FEE, DataMode, Parameters, verifying_key_init_code},
 };
 use tenon_prover::{
     executor::genesis_state,
-    l1::{self, L1, RpcL1},
+    l1::{self, Chain, L1Key, Node, Sender},
 };
 
 use super::{
@@ -169,9 +170,33 @@ pub struct Deploy {
     /// File with the hex key that pays; on a development chain, the first development key of anvil without it.
     #[arg(long, value_name = "FILE")]
     l1_key_file: Option<PathBuf>,
-    /// The accounts that the rollup starts with, as for `tenon serve`.
+    /// Accounts that the rollup starts with, as for `tenon serve`: a demonstration, for development chains only.
     #[arg(long, value_name = "FILE")]
-    genesis: PathBuf,
+    genesis: Option<PathBuf>,
+    /// Names operators and queues upgrades, which wait 30 days; on a development chain the paying account without it.
+    #[arg(long, value_name = "ADDRESS")]
+    governor: Option<Address>,
+    /// May pause commits and deposits for 48 hours; on a development chain the paying account without it.
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: Option<Address>,
+    /// May end a pause and veto an upgrade; neither governor nor guardian. On a development chain nobody without it.
+    #[arg(long, value_name = "ADDRESS")]
+    council: Option<Address>,
+    /// May commit and prove; several times for several. The paying account without it.
+    #[arg(long = "operator", value_name = "ADDRESS")]
+    operators: Vec<Address>,
+    /// Seconds from a batch's finalization until its withdrawals can be claimed.
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_CLAIM_DELAY)]
+    claim_delay: u64,
+    /// What a forced exit costs, in wei.
+    #[arg(long, value_name = "WEI", default_value_t = DEFAULT_EXIT_FEE)]
+    exit_fee: u64,
+    /// A member of the committee that keeps the data, instead of blobs; several times for several.
+    #[arg(long = "committee-member", value_name = "ADDRESS", requires = "committee_threshold")]
+    committee: Vec<Address>,
+    /// How many members have to sign: at least 6.
+    #[arg(long, value_name = "COUNT", requires = "committee")]
+    committee_threshold: Option<u64>,
     /// JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -190,6 +215,8 @@ struct DeployReport {
     domain: String,
     genesis_state: String,
     verifying_key_hash: String,
+    /// The block in which the rollup came to be.
+    first_block: u64,
     gas_used: u64,
     srs_source: SrsSource,
 }
@@ -197,9 +224,9 @@ struct DeployReport {
 impl Deploy {
     async fn run(self) -> Outcome {
         let config = self.settings.load()?;
-        let genesis = genesis_state(Some(&self.genesis)).or_request("--genesis")?;
-        let chain = connect(&self.l1, self.l1_key_file.as_deref()).await?;
-        let chain_id = chain.chain_id().await.or_work("--l1")?;
+        let (chain, key, chain_id) = connect(&self.l1, self.l1_key_file.as_deref()).await?;
+        let sender = Sender { chain: &chain, key: &key };
+        let parameters = self.parameters(chain_id, sender.address())?;
         let progress = Progress::new(self.json);
         let aggregates = preflight::verifier(&config, &progress).await?;
         let srs_source = aggregates.info().srs_source;
@@ -207,20 +234,25 @@ impl Deploy {
         let verifier = l1::verifier(&aggregates).or_work("verifier contract")?;
         let work = progress.work("contracts");
         work.update(None, &format!("deploying to {}", chain.name()));
-        let genesis_state = genesis.commitment();
-        let deployed = chain.deploy(&verifier, genesis_state).await.or_work("deploying the contracts")?;
+        let deployed =
+            l1::deploy(&sender, &verifier, &parameters).await.or_work("deploying the contracts")?;
         work.done("deployed");
+        let genesis_state = match parameters.genesis_state {
+            Some(state) => output::hex(state.to_be_bytes::<32>()),
+            None => field::to_hex(&State::new().commitment()),
+        };
 
         let report = DeployReport {
             chain: chain.name(),
             chain_id: deployed.chain_id,
-            sender: chain.sender().to_string(),
+            sender: sender.address().to_string(),
             verifying_key: deployed.verifying_key.to_string(),
             verifier: deployed.verifier.to_string(),
             rollup: deployed.rollup.to_string(),
             domain: field::to_hex(&deployed.domain),
-            genesis_state: field::to_hex(&genesis_state),
+            genesis_state,
             verifying_key_hash: output::hex(l1::verifying_key_hash(&verifier)),
+            first_block: deployed.block,
             gas_used: deployed.gas_used,
             srs_source,
         };
@@ -241,26 +273,72 @@ impl Deploy {
         ];
         let rows = rows.map(|(name, value)| [name.to_owned(), value]);
         output::line(output::table(["", ""], &rows).trim())?;
+        let genesis = self.genesis.as_ref().map(|path| format!(" --genesis {}", path.display()));
         output::line(format!(
-            "the service for it: tenon serve --chain-id {} --rollup-address {} --genesis {}",
+            "the service for it: tenon serve --chain-id {} --rollup-address {} --l1-url {} --l1-first-block {}{}",
             report.chain_id,
             report.rollup,
-            self.genesis.display()
+            self.l1,
+            report.first_block,
+            genesis.unwrap_or_default()
         ))
+    }
+
+    /// What the deployer chooses. Nothing of it goes without saying on a chain with real money.
+    fn parameters(&self, chain_id: u64, sender: Address) -> Outcome<Parameters> {
+        let is_development = DEVELOPMENT_CHAINS.contains(&chain_id);
+        let usual = Parameters::of_one(sender);
+        let role = |name: &str, given: Option<Address>, usual: Address| match given {
+            Some(account) => Ok(account),
+            None if is_development => Ok(usual),
+            None => Err(Failure::request_text(format!("--{name}: expected on chain {chain_id}, found none"))),
+        };
+        let genesis_state = match &self.genesis {
+            None => None,
+            Some(_) if !is_development => {
+                return Err(Failure::request_text(format!(
+                    "--genesis: expected none on chain {chain_id}: a rollup starts without accounts, but for \
+                     demonstrations on development chains"
+                )));
+            }
+            Some(path) => {
+                let state = genesis_state(Some(path)).or_request("--genesis")?;
+                Some(l1::to_word(&state.commitment()))
+            }
+        };
+        let data = match self.committee_threshold {
+            Some(threshold) => DataMode::Committee { members: self.committee.clone(), threshold },
+            None => DataMode::Blobs,
+        };
+        Ok(Parameters {
+            genesis_state,
+            governor: role("governor", self.governor, usual.governor)?,
+            guardian: role("guardian", self.guardian, usual.guardian)?,
+            council: role("council", self.council, usual.council)?,
+            operators: if self.operators.is_empty() { usual.operators } else { self.operators.clone() },
+            claim_delay: self.claim_delay,
+            exit_fee: U256::from(self.exit_fee),
+            data,
+        })
     }
 }
 
 /// Connects to a chain. Without a key file the first development key of anvil pays, on development chains only.
-pub async fn connect(url: &str, key_file: Option<&Path>) -> Outcome<RpcL1> {
-    let chain = RpcL1::new(url, key_file).or_request("--l1")?;
+async fn connect(url: &str, key_file: Option<&Path>) -> Outcome<(Node, L1Key, u64)> {
+    let chain = Node::new(url, None).or_request("--l1")?;
     let chain_id = chain.chain_id().await.or_work("--l1")?;
-    if key_file.is_none() && !DEVELOPMENT_CHAINS.contains(&chain_id) {
-        return Err(Failure::request_text(format!(
-            "--l1-key-file: expected on chain {chain_id}, found none; only the development chains {} can do without",
-            DEVELOPMENT_CHAINS.map(|id| id.to_string()).join(" and ")
-        )));
-    }
-    Ok(chain)
+    let key = match key_file {
+        Some(path) => L1Key::from_file(path).or_request("--l1-key-file")?,
+        None if DEVELOPMENT_CHAINS.contains(&chain_id) => L1Key::development().or_work("L1 key")?,
+        None => {
+            return Err(Failure::request_text(format!(
+                "--l1-key-file: expected on chain {chain_id}, found none; only the development chains {} can do \
+                 without",
+                DEVELOPMENT_CHAINS.map(|id| id.to_string()).join(" and ")
+            )));
+        }
+    };
+    Ok((chain, key, chain_id))
 }
 
 /// Refuses keys of a development set-up on any but the development chains, whose verifier would refuse them.

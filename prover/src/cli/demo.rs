@@ -1,4 +1,8 @@
-//! `tenon demo`: the whole pipeline once, on this machine.
+//! `tenon demo`: the life of a rollup's user, on this machine.
+
+mod chain;
+mod story;
+mod users;
 
 use std::{
     fs,
@@ -7,39 +11,37 @@ use std::{
 };
 
 use clap::Args;
-use tenon_prover::{
-    Config,
-    circuit_engine::size_class,
-    l1::{L1, RpcL1},
-    telemetry,
-};
+use tenon_prover::{Config, circuit_engine::size_class, l1::L1Key, telemetry};
 
 use super::{
     failure::{Blame, Failure, Outcome},
     output::{self, INSECURE_SETUP},
-    pipeline::{self, Plan, Summary},
     progress::Progress,
     serve::Ended,
     settings::{InProcess, Settings},
 };
+use chain::DemoChain;
+use story::Summary;
 
-/// Makes keys and accounts, deploys the contracts, starts the service, submits signed transfers, proves and aggregates
-/// them, settles the proof, and checks the state on L1.
+/// Batches, a chunk or more each.
+const BATCHES: usize = 2;
+/// Slots besides transfers: the deposits, an open and a withdrawal.
+const OTHER_SLOTS: usize = story::DEPOSITS + 2;
+
+/// Makes keys, deploys the contracts and starts the service; users deposit, open, transfer, withdraw and claim; then
+/// the operator stops, a forced exit is ignored, the contract is frozen and a user escapes.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Batches.
-    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
-    batches: u32,
-    /// Transfers in all.
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
-    transfers: u32,
-    /// JSON-RPC address of an L1 node, such as <http://127.0.0.1:8545>; an EVM within the process without it.
+    /// Transfers in all, in two batches; without it as many as fill two chunks.
+    #[arg(long, value_name = "COUNT")]
+    transfers: Option<usize>,
+    /// JSON-RPC address of a development node such as anvil; an EVM within the process without it.
     #[arg(long = "l1", value_name = "URL")]
     l1: Option<String>,
     /// File with the hex private key that pays on that node; without it the first development key of anvil.
     #[arg(long = "l1-key-file", value_name = "FILE", requires = "l1")]
     l1_key_file: Option<PathBuf>,
-    /// Keeps the run's data: the database, witnesses and proofs.
+    /// Keeps the run's data: the database, witnesses, proofs and the archive.
     #[arg(long)]
     keep: bool,
     /// Prints the summary as one JSON object.
@@ -59,22 +61,14 @@ impl Demo {
             ("log_filter", "warn".to_owned()),
         ])?;
         telemetry::init_logging(&config);
-        let batches = self.split(&config)?;
-        if let Some(url) = &self.l1 {
-            let chain = RpcL1::new(url, self.l1_key_file.as_deref()).or_request("--l1")?;
-            chain.chain_id().await.or_work("--l1")?;
-        }
+        let transfers = self.transfers(&config)?;
+        let chain = self.chain().await?;
         let mut ended = Ended::new()?;
         let directory = run_directory(&config.data_dir);
-        let plan = Plan {
-            config: Config { data_dir: directory.clone(), ..config },
-            batches,
-            l1: self.l1.as_deref(),
-            l1_key: self.l1_key_file.as_deref(),
-        };
+        let config = Config { data_dir: directory.clone(), ..config };
         let progress = Progress::new(self.json);
         let outcome = tokio::select! {
-            outcome = pipeline::run(plan, &progress) => outcome,
+            outcome = story::tell(config, &chain, transfers, &progress) => outcome,
             () = ended.wait() => Err(Failure::work_text("interrupted")),
         };
         if outcome.is_ok() && !self.keep {
@@ -86,26 +80,28 @@ impl Demo {
         if self.json { output::json(&summary) } else { show(&summary) }
     }
 
-    /// The transfers of each batch; refuses what the size class can't hold.
-    fn split(&self, config: &Config) -> Outcome<Vec<u32>> {
+    async fn chain(&self) -> Outcome<DemoChain> {
+        let Some(url) = &self.l1 else { return DemoChain::embedded().await };
+        let key = match &self.l1_key_file {
+            Some(path) => L1Key::from_file(path).or_request("--l1-key-file")?,
+            None => L1Key::development().or_work("L1 key")?,
+        };
+        DemoChain::node(url, key).await
+    }
+
+    /// How many transfers; refuses what the size class can't hold.
+    fn transfers(&self, config: &Config) -> Outcome<usize> {
         let class = size_class(&config.size_class).map_err(Failure::request)?;
-        if self.transfers < self.batches {
+        let transfers = self.transfers.unwrap_or(BATCHES * class.slots - OTHER_SLOTS);
+        let most = BATCHES * class.slots * config.aggregation_leaves - 2 * OTHER_SLOTS;
+        if transfers > most {
             return Err(Failure::request_text(format!(
-                "{} transfers can't fill {} batches: each has at least 1",
-                self.transfers, self.batches
+                "--transfers: expected at most {most} with size class {} and {} leaf proofs per aggregation, got \
+                 {transfers}",
+                class.name, config.aggregation_leaves
             )));
         }
-        let capacity = class.slots * config.aggregation_leaves;
-        let largest = self.transfers.div_ceil(self.batches);
-        if largest as usize > capacity {
-            return Err(Failure::request_text(format!(
-                "{} transfers in {} batches are up to {largest} in each; with size class {} and {} leaf proofs per \
-                 aggregation a batch has at most {capacity}",
-                self.transfers, self.batches, class.name, config.aggregation_leaves
-            )));
-        }
-        let (least, larger) = (self.transfers / self.batches, self.transfers % self.batches);
-        Ok((0..self.batches).map(|number| least + u32::from(number < larger)).collect())
+        Ok(transfers)
     }
 }
 
@@ -117,21 +113,29 @@ fn run_directory(parent: &Path) -> PathBuf {
 
 fn show(summary: &Summary) -> Outcome {
     let seconds = &summary.seconds;
+    let proven = format!(
+        "{} transactions and {} L1 operations in {} batches",
+        summary.transactions, summary.l1_operations, summary.batches
+    );
     let lines = [
-        ("transactions", format!("{} in {} batches", summary.transactions, summary.batches)),
+        ("proven", proven),
         ("keys", output::seconds(seconds.keys)),
         ("execution", output::seconds(seconds.execute)),
         ("leaf proofs", format!("{} for {} chunk(s)", output::seconds(seconds.leaf), summary.chunks)),
-        ("aggregation", format!("{} for {} proof(s)", output::seconds(seconds.aggregate), summary.proofs)),
-        ("settlement", output::seconds(seconds.settle)),
+        ("aggregation", output::seconds(seconds.aggregate)),
         ("total", output::seconds(seconds.total)),
         ("peak memory", output::bytes(summary.peak_memory_bytes)),
         ("proof", format!("{} bytes", output::grouped(summary.proof_bytes))),
-        ("gas", output::grouped(summary.gas_used)),
-        ("gas per transfer", output::grouped(summary.gas_per_transaction)),
+        ("gas to settle", output::grouped(summary.gas_used)),
+        ("per transaction", output::grouped(summary.gas_per_transaction)),
+        ("gas to claim", output::grouped(summary.claim_gas)),
+        ("gas to escape", output::grouped(summary.escape_gas)),
+        ("claimed", format!("{} wei", summary.claimed_wei)),
+        ("escaped", format!("{} wei", summary.escaped_wei)),
         ("chain", format!("{}, rollup {}", summary.chain, summary.rollup)),
         ("state", summary.state_root.clone()),
         ("state on L1", format!("{} (the same)", summary.l1_state_root)),
+        ("rebuilt from L1", format!("{} (the same)", summary.rebuilt_state_root)),
     ];
     output::line("")?;
     for (name, value) in lines {

@@ -10,7 +10,7 @@ use tenon_prover::{
     Config,
     circuit_engine::size_class,
     executor::genesis_state,
-    l1::{self, L1, L1Error, Position, RpcL1},
+    l1::{self, Chain, L1Error, Node, Position, rollup::RollupContract},
 };
 
 use super::{
@@ -109,7 +109,7 @@ fn key_files(config: &Config) -> Option<Check> {
 /// The chain, and the contract on it.
 async fn chain(config: &Config, url: &str) -> Vec<Check> {
     let name = "L1";
-    let connected = match RpcL1::new(url, None) {
+    let connected = match Node::new(url, None) {
         Ok(chain) => chain.chain_id().await.map(|chain_id| (chain, chain_id)),
         Err(error) => Err(error),
     };
@@ -134,9 +134,10 @@ async fn chain(config: &Config, url: &str) -> Vec<Check> {
     checks
 }
 
-async fn contract(config: &Config, chain: &RpcL1) -> Vec<Check> {
+async fn contract(config: &Config, chain: &Node) -> Vec<Check> {
     let name = "contract";
-    match chain.position(config.rollup_address.into()).await {
+    let contract = RollupContract { chain, address: config.rollup_address.into() };
+    match l1::position(&contract).await {
         Ok(position) => {
             vec![domain(config, &position), settled(config, &position), verifying_key(config, &position)]
         }

@@ -15,7 +15,6 @@ mod failure;
 mod jobs;
 mod keys;
 mod output;
-mod pipeline;
 mod preflight;
 mod progress;
 mod rebuild;

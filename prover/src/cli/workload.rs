@@ -3,8 +3,7 @@
 use rand::rngs::OsRng;
 use tenon_circuits::rollup::{
     Account, Address, AmountCode, FeeCode, Fr, PrivateKey, Signature, State, Transaction,
-    json::{BatchDocument, Genesis},
-    transaction::KIND_TRANSFER,
+    json::BatchDocument, transaction::KIND_TRANSFER,
 };
 
 use super::failure::{Blame, Outcome};
@@ -20,7 +19,6 @@ const BALANCE: u128 = 1_000 * 10_u128.pow(18);
 #[derive(Clone, Debug)]
 pub struct Workload {
     keys: Vec<PrivateKey>,
-    genesis: Vec<Account>,
     accounts: Vec<Account>,
     state: State,
     users: u32,
@@ -32,24 +30,14 @@ impl Workload {
     pub fn new(users: u32) -> Outcome<Self> {
         let users = users.max(2 * TOKENS).next_multiple_of(TOKENS);
         let keys: Vec<_> = (0..TOKENS + users).map(|_| PrivateKey::generate(&mut OsRng)).collect();
-        let genesis: Vec<_> = (0..).zip(&keys).map(|(index, key)| account(index, key)).collect();
-        let state = State::from_accounts(&genesis).or_work("accounts")?;
-        Ok(Self { keys, accounts: genesis.clone(), genesis, state, users: users / TOKENS, made: 0 })
-    }
-
-    /// The genesis file of the accounts.
-    pub fn genesis(&self) -> String {
-        Genesis { accounts: self.genesis.clone() }.to_json()
+        let accounts: Vec<_> = (0..).zip(&keys).map(|(index, key)| account(index, key)).collect();
+        let state = State::from_accounts(&accounts).or_work("accounts")?;
+        Ok(Self { keys, accounts, state, users: users / TOKENS, made: 0 })
     }
 
     /// The state that the rollup starts with.
     pub fn state(&self) -> &State {
         &self.state
-    }
-
-    /// That state's commitment.
-    pub fn genesis_state(&self) -> Fr {
-        self.state.commitment()
     }
 
     /// A signed batch of transfers that follows the ones made before.

@@ -38,6 +38,12 @@ impl L1Key {
         Self::from_hex(DEVELOPMENT_KEY)
     }
 
+    /// A new key.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(PrivateKeySigner::random())
+    }
+
     /// Reads a file with 32 bytes in hexadecimal.
     ///
     /// # Errors

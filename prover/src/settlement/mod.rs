@@ -17,7 +17,7 @@ pub use archive::{Archive, ArchiveError};
 pub use follower::{Finality, Follower};
 pub use outbox::{FeePolicy, Outbox};
 pub use publish::publish;
-pub use service::L1Side;
+pub use service::{L1Connection, L1Side};
 pub use settler::{Parts, Settler, Step};
 
 /// What goes wrong between the service and L1.

@@ -29,6 +29,43 @@ const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 /// The environment variable with the hex private key that commits and settles.
 pub const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
 
+/// The chain that a service follows, and how.
+#[derive(Clone, Debug)]
+pub struct L1Connection {
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// The key that commits and settles; without one the service only follows.
+    pub key: Option<L1Key>,
+    /// The first block that can have the contract's events.
+    pub first_block: u64,
+    /// When a block counts as final.
+    pub finality: Finality,
+    /// Time between two looks.
+    pub poll: Duration,
+    /// Time before an operation's deadline at which a batch of operations alone is made.
+    pub deadline_margin: Duration,
+    /// What transactions may cost and how long they may take.
+    pub fees: FeePolicy,
+}
+
+impl L1Connection {
+    /// The connection that the settings name.
+    ///
+    /// # Errors
+    /// When the URL isn't one or the key can't be read.
+    pub fn from_settings(settings: &L1Settings, chain_id: u64) -> Result<Self, L1Error> {
+        Ok(Self {
+            chain: Arc::new(Node::new(&settings.url, settings.beacon_url.as_deref())?),
+            key: key(settings)?,
+            first_block: settings.first_block,
+            finality: settings.finality.unwrap_or_else(|| usual_finality(chain_id)),
+            poll: settings.poll,
+            deadline_margin: settings.deadline_margin,
+            fees: FeePolicy { resend_after: settings.resend_after, max_price_wei: settings.max_price_wei },
+        })
+    }
+}
+
 /// What a service that follows L1 has of it.
 pub struct L1Side {
     /// Reads the contract's events.
@@ -39,30 +76,23 @@ pub struct L1Side {
 }
 
 impl L1Side {
-    /// Connects to the chain that the settings name; none where they name none.
+    /// Takes a connection into use.
     ///
     /// # Errors
     /// When the chain can't be reached, or isn't that of the service's rollup.
     pub async fn connect(
+        connection: L1Connection,
         config: &Config,
         store: &Arc<dyn Store>,
         files: &Arc<Files>,
         archive: &Arc<Archive>,
         domain: Fr,
-    ) -> Result<Option<Self>, SettlementError> {
-        let Some(settings) = &config.l1 else { return Ok(None) };
-        let node = Node::new(&settings.url, settings.beacon_url.as_deref())?;
-        let chain: Arc<dyn Chain> = Arc::new(node);
+    ) -> Result<Self, SettlementError> {
+        let L1Connection { chain, key, first_block, finality, poll, deadline_margin, fees } = connection;
         let rollup = Address::from(config.rollup_address);
         check(&*chain, config.chain_id, rollup, domain).await?;
-        let follower = Follower::new(
-            Arc::clone(&chain),
-            Arc::clone(store),
-            rollup,
-            settings.first_block,
-            settings.finality.unwrap_or_else(|| usual_finality(config.chain_id)),
-        );
-        let settler = match key(settings)? {
+        let follower = Follower::new(Arc::clone(&chain), Arc::clone(store), rollup, first_block, finality);
+        let settler = match key {
             None => {
                 warn!("no key for L1: the service follows the contract and settles nothing");
                 None
@@ -73,9 +103,7 @@ impl L1Side {
                     warn!(account = %key.address(), "the account is no operator of the rollup");
                 }
                 info!(account = %key.address(), %rollup, chain = chain.name(), "settling on L1");
-                let policy =
-                    FeePolicy { resend_after: settings.resend_after, max_price_wei: settings.max_price_wei };
-                let outbox = Outbox::new(Arc::clone(&chain), Arc::clone(store), key, config.chain_id, policy);
+                let outbox = Outbox::new(Arc::clone(&chain), Arc::clone(store), key, config.chain_id, fees);
                 Some(Settler::new(Parts {
                     chain,
                     store: Arc::clone(store),
@@ -88,7 +116,7 @@ impl L1Side {
                 }))
             }
         };
-        Ok(Some(Self { follower, settler, poll: settings.poll, margin: settings.deadline_margin }))
+        Ok(Self { follower, settler, poll, margin: deadline_margin })
     }
 
     /// Follows and settles until the service stops.

@@ -4,22 +4,25 @@
 pub mod claims;
 pub mod escape;
 pub mod queue;
-pub mod sender;
 pub mod takeover;
 pub mod tokens;
 pub mod withdrawal_tree;
 
-use alloy::primitives::{Address, U256};
+use alloy::{
+    primitives::{Address, U256},
+    rpc::types::Log,
+    sol_types::SolEvent,
+};
 use tenon_circuits::rollup::{BatchError, field::FieldError, words::WordError};
 use tenon_contracts::blob::BlobError;
 
 use crate::{
     engine::EngineError,
-    l1::{At, Chain, L1Error, rollup::RollupContract},
+    l1::{At, Chain, Inclusion, L1Error, rollup::RollupContract},
     settlement::{ArchiveError, rebuild::RebuildError},
 };
 
-pub use sender::Sender;
+pub use crate::l1::Sender;
 
 /// Seconds that pass between an operation's deadline and the time from which anybody may freeze, and from a commit to
 /// the time from which anybody may settle.
@@ -224,4 +227,19 @@ pub async fn require_rollup(contract: &RollupContract<'_>) -> Result<u64, UserEr
 /// Number and time of the newest block.
 async fn latest(chain: &dyn Chain) -> Result<(u64, u64), UserError> {
     Ok(chain.block(At::Latest).await?.map_or((0, 0), |block| (block.number, block.timestamp)))
+}
+
+/// The event that a transaction had the contract emit.
+async fn event<E: SolEvent>(
+    contract: &RollupContract<'_>,
+    inclusion: &Inclusion,
+    action: &str,
+) -> Result<E, UserError> {
+    let logs = contract.chain.logs(contract.address, inclusion.block, inclusion.block).await?;
+    let is_own = |log: &&Log| log.transaction_hash == Some(inclusion.transaction);
+    logs.iter()
+        .filter(is_own)
+        .find_map(|log| E::decode_log(&log.inner).ok())
+        .map(|log| log.data)
+        .ok_or_else(|| UserError::EventMissing { action: action.to_owned(), expected: E::SIGNATURE })
 }

@@ -8,8 +8,7 @@ use tenon_circuits::rollup::Recipient;
 use tenon_contracts::bindings::IRollup;
 
 use super::{
-    DEADLINE, Sender, UserError,
-    sender::event,
+    DEADLINE, Sender, UserError, event,
     tokens::{self, IErc20},
 };
 use crate::l1::{Inclusion, rollup::RollupContract, to_word};

@@ -5,12 +5,9 @@ use std::time::{Duration, Instant};
 use alloy::{
     eips::eip7594::BlobTransactionSidecarEip7594,
     primitives::{Address, Bytes, U256},
-    rpc::types::Log,
-    sol_types::SolEvent,
 };
 
-use super::UserError;
-use crate::l1::{Bid, Chain, Inclusion, L1Error, L1Key, Message, Unsigned, rollup::RollupContract};
+use super::{Bid, Chain, Inclusion, L1Error, L1Key, Message, Unsigned};
 
 /// Part of the estimate that is added to a transaction's gas limit: one in this many.
 const GAS_MARGIN: u64 = 5;
@@ -133,19 +130,4 @@ fn included(action: &str, inclusion: Inclusion) -> Result<Inclusion, L1Error> {
     }
     let reason = format!("transaction {} failed in block {}", inclusion.transaction, inclusion.block);
     Err(L1Error::Failed { action: action.to_owned(), reason })
-}
-
-/// The event that a transaction had the contract emit.
-pub(super) async fn event<E: SolEvent>(
-    contract: &RollupContract<'_>,
-    inclusion: &Inclusion,
-    action: &str,
-) -> Result<E, UserError> {
-    let logs = contract.chain.logs(contract.address, inclusion.block, inclusion.block).await?;
-    let is_own = |log: &&Log| log.transaction_hash == Some(inclusion.transaction);
-    logs.iter()
-        .filter(is_own)
-        .find_map(|log| E::decode_log(&log.inner).ok())
-        .map(|log| log.data)
-        .ok_or_else(|| UserError::EventMissing { action: action.to_owned(), expected: E::SIGNATURE })
 }
