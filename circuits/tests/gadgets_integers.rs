@@ -1,6 +1,6 @@
 //! Integers in the field: evaluation modulo the order of BLS12-381's scalar field, and the canonical split.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gadget_support;
 

@@ -128,6 +128,9 @@ fn with_rows_of(honest: &Trace, other: &Trace, label: &str) -> Trace {
     trace
 }
 
+/// Another content of the places, and what is about it.
+type Change<'a> = (&'static str, &'a dyn Fn(&mut Content));
+
 #[test]
 fn evaluations_start_and_run_where_the_header_says() {
     let chunk = every_stream();
@@ -150,7 +153,7 @@ fn evaluations_start_and_run_where_the_header_says() {
     }
     // Words that are absorbed and not evaluated, or otherwise.
     let publishing = |change: &dyn Fn(&mut Content)| trace_publishing(CLASS, &values(&chunk), |c| change(c));
-    let changes: [(&str, &dyn Fn(&mut Content)); 5] = [
+    let changes: [Change; 5] = [
         (da, &|content| content.records.clear()),
         (da, &|content| content.records[0].1 += Fr::ONE),
         (da, &|content| content.opens[0].1.y.low[0] += Fr::ONE),

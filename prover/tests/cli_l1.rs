@@ -5,13 +5,10 @@
 
 mod l1_common;
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use alloy::{
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     sol_types::SolCall,
 };
 use l1_common::{
@@ -243,11 +240,10 @@ async fn takes_over(world: &mut World, stranger: &L1Key, wait: impl AsyncFn(u64)
 
     let directory = tempfile::tempdir().unwrap();
     let capacity = ChunkCapacity { slots: 4, opens: 4, l1_words: 24 };
-    let start = |leaves, directory: &Path| (leaves, directory.to_owned());
     let found = rebuilt(&*chain, address).await;
     assert_eq!((found.number, found.consumed, found.waiting.len()), (1, 1, 7));
-    let (leaves, path) = start(1, directory.path());
-    let few = Start { contract, capacity, leaves, directory: &path };
+    let path = directory.path();
+    let few = Start { contract, capacity, leaves: 1, directory: path };
     let refused = takeover::plan(few, &found).await.unwrap_err();
     assert!(
         matches!(refused, UserError::TooManyOperations { operations: 6, chunks: 2, leaves: 1 }),
@@ -263,7 +259,7 @@ async fn takes_over(world: &mut World, stranger: &L1Key, wait: impl AsyncFn(u64)
     let made = |engine: &HashEngine| {
         (engine.leaves_made.load(Ordering::SeqCst), engine.aggregates_made.load(Ordering::SeqCst))
     };
-    let proven = takeover::prove(Arc::clone(&engine) as Arc<dyn Engine>, &plan, &path, |_, _, _| {});
+    let proven = takeover::prove(Arc::clone(&engine) as Arc<dyn Engine>, &plan, path, |_, _, _| {});
     let proof = proven.await.unwrap();
     assert_eq!(made(&engine), (2, 1));
     // Another run goes on where this one was.
@@ -271,7 +267,7 @@ async fn takes_over(world: &mut World, stranger: &L1Key, wait: impl AsyncFn(u64)
     std::fs::write(path.join("leaf-0.json"), "damaged").unwrap();
     let again = takeover::plan(start, &found).await.unwrap();
     assert!(again.resumed && again.batch == plan.batch);
-    let proven = takeover::prove(Arc::clone(&engine) as Arc<dyn Engine>, &again, &path, |_, _, _| {});
+    let proven = takeover::prove(Arc::clone(&engine) as Arc<dyn Engine>, &again, path, |_, _, _| {});
     assert_eq!(proven.await.unwrap().batches, proof.batches);
     assert_eq!(made(&engine), (3, 2));
 
@@ -307,7 +303,14 @@ async fn a_stranger_takes_over_on_the_local_chain() {
         chain.fund(key.address(), U256::from(10).pow(U256::from(18)));
     }
     let mut world = World::new(Arc::clone(&chain) as Arc<dyn Chain>, Finality::Confirmations(0)).await;
-    takes_over(&mut world, &stranger, async |seconds| chain.advance(seconds)).await;
+    let wait = async |seconds| {
+        chain.advance(seconds);
+        // Nothing but a transaction makes a block.
+        let sender = Sender { chain: &*chain, key: &stranger };
+        let message = sender.message(sender.address(), U256::ZERO, Bytes::new());
+        sender.send("waiting", &message, None).await.unwrap();
+    };
+    takes_over(&mut world, &stranger, wait).await;
 }
 
 #[tokio::test]
