@@ -8,10 +8,7 @@ mod l1_common;
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::U256;
-use l1_common::{
-    Anvil,
-    rollup::{World, hash_of},
-};
+use l1_common::{Anvil, rollup::World};
 use serde_json::json;
 use tenon_circuits::rollup::{State, field, snapshot::Snapshot};
 use tenon_prover::{
@@ -44,6 +41,18 @@ async fn history(world: &mut World) {
     world.accept(transactions).await;
     world.prove(3, 3).await;
     world.settle().await;
+}
+
+/// Waits for the last final and the last committed batch.
+async fn until(world: &World, expected: (u64, u64)) {
+    for _ in 0..200 {
+        let standing = world.standing().await;
+        if (standing.finalized, standing.committed) == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("expected {expected:?}, found {:?}", world.standing().await);
 }
 
 async fn is_settled(world: &World, last: u64) {
@@ -214,7 +223,7 @@ async fn a_stuck_transaction_is_replaced_and_settles_once() {
     anvil.request("evm_setAutomine", json!([false])).await;
     let before = world.chain.nonce(world.operator.address()).await.unwrap();
     for expected in [before, before + 1] {
-        let first = hash_of(world.step().await.unwrap());
+        let first = world.send_next().await.hash;
         // A restart leaves it as it is; when it takes too long it is replaced, each time for more.
         assert_eq!(world.step().await.unwrap(), Step::Waiting);
         world.resend_after = Duration::ZERO;
@@ -248,20 +257,26 @@ async fn a_reorg_drops_nothing_for_good() {
     anvil.mine(3).await;
     world.accept(Vec::new()).await;
     world.prove(1, 1).await;
-    hash_of(world.step().await.unwrap());
-    assert_eq!(world.standing().await.committed, 1);
+    assert_eq!(world.send_next().await.purpose, Purpose::Commit);
+    until(&world, (0, 1)).await;
     anvil.reorg(1).await;
-    assert_eq!(world.standing().await.committed, 0);
+    until(&world, (0, 0)).await;
+    // The same commit comes on the chain again, and no other.
     assert_eq!(world.step().await.unwrap(), Step::Waiting);
-    // The same commit is on the chain again, and no other.
-    let Step::Sent(sent) = world.step().await.unwrap() else { panic!("not settled") };
-    assert_eq!(sent.purpose, Purpose::Prove);
-    assert_eq!(world.standing().await.finalized, 1);
-    anvil.reorg(2).await;
-    assert_eq!((world.standing().await.finalized, world.standing().await.committed), (0, 0));
+    // The node makes no block for a transaction that it knows from before.
+    anvil.mine(1).await;
+    until(&world, (0, 1)).await;
+    assert_eq!(world.send_next().await.purpose, Purpose::Prove);
+    until(&world, (1, 1)).await;
+    anvil.reorg(3).await;
+    until(&world, (0, 0)).await;
     assert_eq!(world.job_state(1).await, JobState::Settling);
+    for expected in [(0, 1), (1, 1)] {
+        assert_eq!(world.step().await.unwrap(), Step::Waiting);
+        anvil.mine(1).await;
+        until(&world, expected).await;
+    }
     world.settle().await;
-    assert_eq!(world.standing().await.finalized, 1);
     // It is settled when the chain is done with it.
     assert_eq!(world.job_state(1).await, JobState::Settling);
     anvil.mine(3).await;

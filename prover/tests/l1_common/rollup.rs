@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::{
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, U256, keccak256},
     sol_types::SolCall,
 };
 use tempfile::TempDir;
@@ -26,10 +26,11 @@ use tenon_prover::{
     jobs::{BatchSummary, JobState, ProofRecord, TaskKind},
     l1::{At, Bid, Chain, Inclusion, L1Key, Message, Unsigned, rollup, to_word},
     settlement::{
-        Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step, publish,
+        Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step, outbox::Sent,
+        publish,
     },
     store::{
-        BatchLog, JobStore, NewBatch, Store, TaskStore,
+        BatchLog, JobStore, L1Store, NewBatch, Store, TaskStore,
         files::{FileKind, Files},
         sqlite::SqliteStore,
     },
@@ -211,14 +212,33 @@ impl World {
 
     /// Steps until nothing is to be done.
     pub async fn settle(&self) {
-        for _ in 0..40 {
-            match self.step().await.unwrap() {
-                Step::Idle => return,
-                Step::Waiting => tokio::time::sleep(Duration::from_millis(50)).await,
-                Step::Sent(_) => {}
+        self.step_until(|step| step == Step::Idle).await;
+    }
+
+    /// Steps until something is sent.
+    pub async fn send_next(&self) -> Sent {
+        match self.step_until(|step| step != Step::Waiting).await {
+            Step::Sent(sent) => sent,
+            other => panic!("expected something sent, found {other:?}"),
+        }
+    }
+
+    async fn step_until(&self, wanted: impl Fn(Step) -> bool) -> Step {
+        let mut steps = Vec::new();
+        for _ in 0..100 {
+            let step = self.step().await.unwrap();
+            steps.push(step);
+            if wanted(step) {
+                return step;
+            }
+            if step == Step::Waiting {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        panic!("never idle");
+        let outgoing = self.store.outgoing().await.unwrap();
+        let outgoing: Vec<_> =
+            outgoing.iter().map(|outgoing| (outgoing.purpose, outgoing.nonce, outgoing.state)).collect();
+        panic!("only {steps:?}, {outgoing:?}, {:?}", self.standing().await);
     }
 
     pub async fn deposit(&self, seed: u8, amount: u64) -> Inclusion {
@@ -246,7 +266,7 @@ impl World {
         let follower = self.follower();
         follower.sync().await.unwrap();
         let queued = follower.next_operations(100).await.unwrap();
-        let queue_start = tenon_prover::store::L1Store::next_operation(&*self.store).await.unwrap();
+        let queue_start = self.store.next_operation().await.unwrap();
         let l1_operations: Vec<L1Operation> = queued.into_iter().map(|queued| queued.operation).collect();
         let number = self.states.len() as u64;
         let latest = self.chain.block(At::Latest).await.unwrap().unwrap();
@@ -373,13 +393,5 @@ impl World {
     pub fn withdraw(&self, from: (u32, u8), nonce: u64, amount: u64) -> Transaction {
         let transfer = self.transfer(from, (0, from.1), nonce, amount);
         Transaction { kind: 2, to: 0, ..transfer }.signed(&user(from.1), self.domain, &recipient(from.1))
-    }
-}
-
-/// What a hash is in the store.
-pub fn hash_of(step: Step) -> B256 {
-    match step {
-        Step::Sent(sent) => sent.hash,
-        other => panic!("expected something sent, found {other:?}"),
     }
 }
