@@ -125,7 +125,7 @@ impl Chunk {
         for row in 0..trace.rows() {
             let label = trace.label_of(row);
             let cells = (0..ADVICE_COLUMNS).filter(|column| trace.is_assigned(row, *column)).count();
-            let mut add = |counts: &mut [usize; 2]| *counts = [counts[0] + 1, counts[1] + cells];
+            let add = |counts: &mut [usize; 2]| *counts = [counts[0] + 1, counts[1] + cells];
             add(if binds_data(label) { &mut counts.binding } else { &mut counts.others });
             if label == "DA words: evaluated" {
                 add(&mut counts.evaluation);
