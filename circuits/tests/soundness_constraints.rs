@@ -264,7 +264,7 @@ fn reads(trace: &Trace, row: usize, column: usize) -> bool {
 }
 
 /// Equations of a chunk of four slots by label.
-const EQUATIONS: [(&str, usize); 81] = [
+const EQUATIONS: [(&str, usize); 82] = [
     ("DA words: absorbed", 42),
     ("DA words: evaluated", 256),
     ("L1 words: absorbed", 72),
@@ -272,6 +272,7 @@ const EQUATIONS: [(&str, usize); 81] = [
     ("L1 words: places", 71),
     ("L1 words: sum", 48),
     ("challenge", 5),
+    ("challenge: high bits of the opens' keys", 2),
     ("challenge: places in use", 9),
     ("chunk: batch", 1),
     ("chunk: batch number", 1),
