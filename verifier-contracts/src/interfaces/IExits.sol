@@ -63,10 +63,12 @@ interface IExits {
         bytes32 secondL1Hash,
         bytes32 secondWithdrawals
     );
-    /// @notice A contradiction was resolved: the batch's outcome is the first or the second one.
+    /// @notice A contradiction was resolved: the batch's outcome is the first or the second one, now under the present
+    /// policy, which `outcome.input` says. The batch's L1 words come before it, {BatchesVoided} after it if there were
+    /// successors.
     event ContradictionResolved(uint64 indexed number, bool first, ISettlement.Outcome outcome);
-    /// @notice A contradiction stayed unresolved: the batch and its successors are void, and the state is that
-    /// before it.
+    /// @notice A batch and its successors are void, and the state is that before it: because a contradiction of it
+    /// stayed unresolved, or one of the batch before it was resolved.
     event BatchesVoided(uint64 indexed number, uint256 state, uint64 queueHead);
 
     /// @notice The batch isn't final.
@@ -156,6 +158,9 @@ interface IExits {
     ) external;
 
     /// @notice Resolves a contradiction within 30 days with a proof under newer verifiers of one of the two outcomes.
+    /// Whichever holds, it counts as proven under the present policy, and the batch is the last final one: its
+    /// successors were proven under verifiers that contradicted themselves, and could not be contradicted meanwhile.
+    /// They are proven anew. The first outcome's claim delay doesn't start again.
     /// @param input What the batch was proven from at first.
     /// @param outcome What it led to at first.
     /// @param batch The batch with the outcome that holds.

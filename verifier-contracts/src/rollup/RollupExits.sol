@@ -190,18 +190,15 @@ contract RollupExits is BatchProofs, Delegate, IExits {
             revert OutcomeMismatch(input.number, shown.first, _outcomeHash(outcome));
         }
         Step memory step = _reprove(_version, input, batch, proofs);
+        bool first = batch.stateOut == outcome.stateOut && step.l1Hash == outcome.l1Hash;
+        if (!first && _resultHash(batch.stateOut, step.l1Hash) != shown.second) {
+            revert NeitherOutcome(batch.stateOut, step.l1Hash);
+        }
         delete _contradiction;
         _contradicted = 0;
         _resolvedAt = uint32(block.timestamp);
         if (_pendingSince != 0) _pendingSince = uint32(block.timestamp);
-        if (batch.stateOut == outcome.stateOut && step.l1Hash == outcome.l1Hash) {
-            emit ContradictionResolved(input.number, true, outcome);
-            return;
-        }
-        if (_resultHash(batch.stateOut, step.l1Hash) != shown.second) {
-            revert NeitherOutcome(batch.stateOut, step.l1Hash);
-        }
-        _replace(input, batch, step);
+        _conclude(input, batch, step, first, first ? outcome.finalizedAt : uint32(block.timestamp));
     }
 
     /// @inheritdoc IExits
@@ -315,25 +312,30 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         return keccak256(abi.encode(RESULT_TAG, stateOut, l1Hash));
     }
 
-    /// @dev Makes the second outcome the batch's, and the batch the last final one.
-    function _replace(ISettlement.Input calldata input, ISettlement.Batch calldata batch, Step memory step)
-        private
-    {
+    /// @dev Makes an outcome the batch's under the present policy, so that the verifiers that contradicted themselves
+    /// can't contradict it again, and the batch the last final one: those verifiers accepted its successors, and their
+    /// claim delays went by while nobody could contradict them.
+    function _conclude(
+        ISettlement.Input calldata input,
+        ISettlement.Batch calldata batch,
+        Step memory step,
+        bool first,
+        uint32 finalizedAt
+    ) private {
         ISettlement.Outcome memory outcome = ISettlement.Outcome(
-            _inputHash(_version, step, batch),
-            batch.stateOut,
-            step.l1Hash,
-            step.withdrawals,
-            uint32(block.timestamp)
+            _inputHash(_version, step, batch), batch.stateOut, step.l1Hash, step.withdrawals, finalizedAt
         );
         _batches[input.number] = _outcomeHash(outcome);
+        if (batch.l1Words.length != 0) emit ISettlement.L1Words(input.number, batch.l1Words);
+        emit ContradictionResolved(input.number, first, outcome);
+        _discardUnproven();
+        uint64 next = input.number + 1;
+        if (next <= _finalized) emit BatchesVoided(next, batch.stateOut, input.queueEnd);
         _finalized = uint40(input.number);
         _committed = uint40(input.number);
         _finalizedTimestamp = input.timestamp;
+        _finalizedAt = finalizedAt;
         _state = batch.stateOut;
         _queueHead = uint40(input.queueEnd);
-        _finalizedAt = uint32(block.timestamp);
-        if (batch.l1Words.length != 0) emit ISettlement.L1Words(input.number, batch.l1Words);
-        emit ContradictionResolved(input.number, false, outcome);
     }
 }
