@@ -100,13 +100,17 @@ async fn a_user_deposits_exits_and_claims() {
     // A token, whose allowance has to go through 0.
     let create = Message { from: operator.address(), data: token_code().into(), ..Message::default() };
     let token = send(&*chain, &operator, &create).await.created.unwrap();
-    let register = IRollup::registerTokenCall { token }.abi_encode().into();
-    let message =
-        Message { from: operator.address(), to: Some(world.rollup), data: register, ..Message::default() };
-    send(&*chain, &operator, &message).await;
+    let address = token.to_string();
+    let report = user.json(&["tokens", "--register", &address]).await;
+    assert_eq!(report["done"]["id"], 1);
+    let twice = user.run(&["tokens", "--register", &address]).await;
+    assert!(twice.code == 1 && twice.stderr.contains("TokenAlreadyRegistered"), "{twice:?}");
+    let tokens = user.json(&["tokens"]).await;
+    assert_eq!(tokens, json!([{ "id": 0, "address": null }, { "id": 1, "address": address }]));
     let approve =
         tenon_prover::user::tokens::IErc20::approveCall { spender: world.rollup, amount: U256::from(3) };
-    let message = Message { to: Some(token), data: approve.abi_encode().into(), ..message };
+    let data = approve.abi_encode().into();
+    let message = Message { from: operator.address(), to: Some(token), data, ..Message::default() };
     send(&*chain, &operator, &message).await;
     let public = coordinates(&key);
     let owner = Address::repeat_byte(2).to_string();
@@ -162,7 +166,7 @@ async fn accounts_and_deposits_leave_a_frozen_contract() {
     world.accept(Vec::new()).await;
     world.prove(1, 1).await;
     world.settle().await;
-    let [one, two, three] = [1, 2, 3].map(|seed| Address::repeat_byte(seed));
+    let [one, two, three] = [1, 2, 3].map(Address::repeat_byte);
     let owned = |owner: Address| ["--owner".to_owned(), owner.to_string()];
     let escape = |owner: Address, more: &[&str]| {
         let mut arguments = vec!["escape".to_owned()];
@@ -281,6 +285,9 @@ async fn takes_over(world: &mut World, stranger: &L1Key, wait: impl AsyncFn(u64)
     assert_eq!((standing.finalized, standing.committed, standing.open), (2, 2, false));
     assert_eq!(standing.state, plan.execution.state_out);
     assert_eq!(waiting(&*chain, address).await, 0);
+
+    let late = takeover::plan(start, &found).await.unwrap_err();
+    assert!(matches!(late, UserError::Settled { expected: 1, actual: 2 }), "{late}");
 
     // What was settled is on L1 for everybody, and the exit is paid.
     let found = rebuilt(&*chain, address).await;

@@ -21,6 +21,7 @@ mod rebuild;
 mod serve;
 mod settings;
 mod takeover;
+mod tokens;
 mod verify;
 mod wallet;
 mod workload;
@@ -70,6 +71,8 @@ enum Command {
     /// Makes wallet keys, signs transactions.
     #[command(subcommand)]
     Wallet(wallet::Wallet),
+    /// Shows the tokens that can be deposited, or registers one.
+    Tokens(tokens::Tokens),
     /// Deposits ether or a token from L1.
     Deposit(deposit::DepositCommand),
     /// Requests an account's exit on L1, which the operator can't refuse.
@@ -116,6 +119,7 @@ async fn execute(command: Command) -> Outcome {
         Command::Contracts(command) => command.run().await,
         Command::Rebuild(command) => command.run().await,
         Command::Wallet(command) => command.run().await,
+        Command::Tokens(command) => command.run().await,
         Command::Deposit(command) => command.run().await,
         Command::Exit(command) => command.run().await,
         Command::Claim(command) => command.run().await,

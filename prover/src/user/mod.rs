@@ -132,6 +132,14 @@ pub enum UserError {
         "two proofs of batch {0} contradict each other: until that is resolved, nothing moves from there on"
     )]
     Contradicted(u64),
+    /// Somebody settled meanwhile.
+    #[error("expected batch {expected} to be the last final one, got {actual}: somebody settled, look again")]
+    Settled {
+        /// The batch of the rebuilt state.
+        expected: u64,
+        /// The contract's.
+        actual: u64,
+    },
     /// The operator is on time.
     #[error(
         "the contract isn't open: expected an operation past its deadline, or 7 days without settlement of \

@@ -114,6 +114,9 @@ pub async fn check(contract: &RollupContract<'_>, key_hash: Option<B256>) -> Res
 pub async fn plan(start: Start<'_>, rebuilt: &Rebuilt) -> Result<Plan, UserError> {
     let Start { contract, capacity, leaves, directory } = start;
     let standing = contract.standing().await?;
+    if standing.finalized != rebuilt.number {
+        return Err(UserError::Settled { expected: rebuilt.number, actual: standing.finalized });
+    }
     let (_, now) = latest(contract.chain).await?;
     let waiting = rebuilt.waiting.get(..rebuilt.waiting.len().min(FORCED_OPERATIONS)).unwrap_or_default();
     if waiting.is_empty() {

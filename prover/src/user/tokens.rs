@@ -6,8 +6,8 @@ use alloy::{
 };
 use tenon_contracts::bindings::IRollup;
 
-use super::UserError;
-use crate::l1::{Chain, L1Error, Message, rollup::RollupContract};
+use super::{Sender, UserError, sender::event};
+use crate::l1::{Chain, Inclusion, L1Error, Message, rollup::RollupContract};
 
 /// Ether's id.
 pub const ETHER: u32 = 0;
@@ -37,6 +37,36 @@ pub async fn address(contract: &RollupContract<'_>, token: u32) -> Result<Option
         return Err(UserError::TokenUnknown { count, actual: token });
     }
     Ok(Some(contract.read(IRollup::tokenAddressCall { id: token }).await?))
+}
+
+/// The addresses of all tokens but ether, by their ids from 1 on.
+///
+/// # Errors
+/// When the chain can't be reached.
+pub async fn all(contract: &RollupContract<'_>) -> Result<Vec<Address>, UserError> {
+    let count = contract.read(IRollup::tokenCountCall {}).await?;
+    let mut addresses = Vec::new();
+    for id in 1..count {
+        addresses.push(contract.read(IRollup::tokenAddressCall { id }).await?);
+    }
+    Ok(addresses)
+}
+
+/// Gives a token its id, for ever.
+///
+/// # Errors
+/// When the contract refuses it or the chain can't be reached.
+pub async fn register(
+    contract: &RollupContract<'_>,
+    sender: &Sender<'_>,
+    token: Address,
+) -> Result<(u32, Inclusion), UserError> {
+    const ACTION: &str = "registering the token";
+    let call = IRollup::registerTokenCall { token };
+    let message = sender.message(contract.address, U256::ZERO, call.abi_encode().into());
+    let inclusion = sender.send(ACTION, &message, None).await?;
+    let registered: IRollup::TokenRegistered = event(contract, &inclusion, ACTION).await?;
+    Ok((registered.id, inclusion))
 }
 
 /// Asks a token.
