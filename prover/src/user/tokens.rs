@@ -6,7 +6,7 @@ use alloy::{
 };
 use tenon_contracts::bindings::IRollup;
 
-use super::{Sender, UserError, sender::event};
+use super::{Sender, UserError, event};
 use crate::l1::{Chain, Inclusion, L1Error, Message, rollup::RollupContract};
 
 /// Ether's id.
