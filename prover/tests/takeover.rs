@@ -17,9 +17,9 @@ use tenon_circuits::{
     halo2::{KeyStore, leaf::SizeClass},
     rollup::{State, field},
 };
-use tenon_contracts::deployment::{Deployment, Parameters};
+use tenon_contracts::deployment::Parameters;
 use tenon_prover::{
-    l1::{self, Chain, L1Key, Message, rollup::RollupContract},
+    l1::{self, Chain, L1Key, rollup::RollupContract},
     settlement::rebuild::{Sources, rebuild},
     user::Sender,
 };
@@ -36,16 +36,9 @@ async fn deploy(chain: &dyn Chain, operator: &L1Key, keys_dir: &Path) -> Address
     let aggregates = store.aggregation_verifier(SizeClass::SMALL, LEAVES).unwrap();
     let verifier = l1::verifier(&aggregates).unwrap();
     let sender = Sender { chain, key: operator };
-    let from = sender.address();
-    let parameters = Parameters { genesis_state: None, ..Parameters::demonstration(from, U256::ZERO) };
-    let nonce = chain.nonce(from).await.unwrap();
-    let plan = Deployment::plan(from, nonce, &verifier, &parameters).unwrap();
-    for creation in plan.creations() {
-        let message = Message { from, data: creation.init_code.clone(), ..Message::default() };
-        let inclusion = sender.send(creation.name, &message, None).await.unwrap();
-        assert_eq!(inclusion.created, Some(creation.address), "{}", creation.name);
-    }
-    plan.rollup.address
+    let demonstration = Parameters::demonstration(sender.address(), U256::ZERO);
+    let parameters = Parameters { genesis_state: None, ..demonstration };
+    l1::deployment::deploy(&sender, &verifier, &parameters).await.unwrap().rollup
 }
 
 async fn pass(anvil: &Anvil, seconds: u64) {

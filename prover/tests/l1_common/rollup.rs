@@ -296,7 +296,7 @@ impl World {
             y_l: field::to_bytes(&evaluations.y_l),
         };
         let new = NewBatch {
-            job_id: hex::encode(&summary.commit),
+            job_id: hex::encode(summary.commit),
             idempotency_key: format!("key-{number}"),
             payload_digest: [0; 32],
             summary: summary.clone(),
