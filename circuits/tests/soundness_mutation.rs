@@ -1,7 +1,7 @@
 //! Every advice cell of a small chunk changed on its own, and every group of linked cells changed together: each
 //! change is caught by a gate or a copy, or belongs to a class of free cells with a reason.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod native_support;
 mod soundness_support;

@@ -1,6 +1,6 @@
 //! Forged chunks through the real prover: what the checker refuses, no proof verifies.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod native_support;
 mod soundness_support;
