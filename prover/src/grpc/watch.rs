@@ -72,7 +72,9 @@ impl ProverService {
                     }
                 }
             }
-            if job.state.is_resting() && last >= job.last_sequence {
+            // A service that settles moves a proven batch on.
+            let moves_on = job.state == JobState::Ready && core.l1.as_ref().is_some_and(|l1| l1.settles());
+            if job.state.is_resting() && !moves_on && last >= job.last_sequence {
                 return Ok(());
             }
             tokio::select! {

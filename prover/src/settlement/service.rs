@@ -119,6 +119,12 @@ impl L1Side {
         Ok(Self { follower, settler, poll, margin: deadline_margin })
     }
 
+    /// Whether it commits and settles, or only follows.
+    #[must_use]
+    pub fn settles(&self) -> bool {
+        self.settler.is_some()
+    }
+
     /// Follows and settles until the service stops.
     pub(crate) async fn run(self: Arc<Self>, core: Arc<Core>) {
         let mut stopping = core.stopping();
