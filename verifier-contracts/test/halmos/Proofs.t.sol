@@ -267,39 +267,36 @@ contract ExitsProofs is Proofs {
         }
     }
 
-    /// @dev A claim's time, its owner, and once; by pause, freeze or later contradictions it isn't held up.
+    /// @dev Paid exactly when its time has come and no contradiction holds it up, to the owner or whom the owner
+    /// names, once; no pause, no freeze and no later contradiction matters.
     function check_Claim(
         uint40 number,
-        uint32 token,
         address owner,
         address caller,
-        address recipient,
+        bool toOwner,
         uint32 finalizedAt,
         uint40 contradicted,
         uint32 frozenAt,
         uint256 time
     ) external {
-        IExits.Withdrawal memory withdrawal = IExits.Withdrawal(number, 0, token, owner, 5);
-        bytes32 root = WithdrawalTree.leaf(number, 0, token, owner, 5);
+        // Both take ether.
+        address recipient = toOwner ? owner : address(0xbeef);
+        vm.assume(owner == address(0xbeef) || owner == address(0xcafe));
+        IExits.Withdrawal memory withdrawal = IExits.Withdrawal(number, 0, 0, owner, 5);
+        bytes32 root = WithdrawalTree.leaf(number, 0, 0, owner, 5);
         ISettlement.Outcome memory outcome = ISettlement.Outcome(0, 1, 0, root, finalizedAt);
         exits.setFinal(number, keccak256(abi.encode(keccak256("tenon.v1.outcome"), outcome)), 1);
         exits.setFreeze(frozenAt, contradicted, finalizedAt, 0);
         exits.setPause(type(uint32).max, type(uint32).max);
+        vm.deal(address(exits), 10);
         warpTo(time);
+        bool may = time >= finalizedAt + DELAY && (contradicted == 0 || number < contradicted)
+            && (recipient == owner || caller == owner);
+        bytes memory data = abi.encodeCall(exits.claim, (withdrawal, outcome, new bytes32[](0), recipient));
         vm.prank(caller);
-        bool success = succeeds(
-            address(exits), abi.encodeCall(exits.claim, (withdrawal, outcome, new bytes32[](0), recipient))
-        );
-        if (!success) return;
-        assert(time >= finalizedAt + DELAY);
-        assert(recipient == owner || caller == owner);
-        assert(contradicted == 0 || number < contradicted);
+        assert(succeeds(address(exits), data) == may);
+        assert(address(exits).balance == (may ? 5 : 10));
         vm.prank(caller);
-        assert(
-            !succeeds(
-                address(exits),
-                abi.encodeCall(exits.claim, (withdrawal, outcome, new bytes32[](0), recipient))
-            )
-        );
+        assert(!succeeds(address(exits), data));
     }
 }
