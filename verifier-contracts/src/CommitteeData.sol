@@ -43,7 +43,10 @@ contract CommitteeData is IDataAvailability {
         returns (bytes32[] memory blobHashes)
     {
         uint256 count = attestation.length / SIGNATURE_LENGTH;
+        // Whether bytes are left over.
+        // slither-disable-next-line divide-before-multiply
         if (attestation.length != count * SIGNATURE_LENGTH) {
+            // slither-disable-next-line divide-before-multiply
             revert DataLength(count * SIGNATURE_LENGTH, attestation.length);
         }
         if (count < threshold) revert SignatureCount(threshold, count);

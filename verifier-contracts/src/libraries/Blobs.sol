@@ -43,7 +43,10 @@ library Blobs {
     /// @param opening For each blob value, commitment and proof.
     function evaluate(bytes32 dataHash, uint256 z, bytes calldata opening) internal view returns (uint256 y) {
         uint256 count = opening.length / OPENING_LENGTH;
+        // Whether bytes are left over.
+        // slither-disable-next-line divide-before-multiply
         if (opening.length != count * OPENING_LENGTH) {
+            // slither-disable-next-line divide-before-multiply
             revert IDataAvailability.DataLength(count * OPENING_LENGTH, opening.length);
         }
         if (count == 0 || count > MAX_BLOBS) revert IDataAvailability.BlobCount(MAX_BLOBS, count);

@@ -74,6 +74,7 @@ abstract contract BatchProofs is RollupStorage {
         if (_usesBlobs()) {
             yD = Blobs.evaluate(batch.dataHash, own[5], batch.opening);
         } else {
+            // slither-disable-next-line calls-loop (fixed at deployment; a failure fails the batch)
             (own[5], yD) = DATA.evaluate(batch.dataHash, own[5], batch.opening);
         }
         own[6] = uint128(yD);
@@ -83,6 +84,7 @@ abstract contract BatchProofs is RollupStorage {
             step.queueEnd = step.queueStart;
             return;
         }
+        // slither-disable-next-line uninitialized-local (filled field by field)
         L1Stream.Pass memory pass;
         pass.number = step.number;
         pass.z = own[8];
@@ -132,6 +134,7 @@ abstract contract BatchProofs is RollupStorage {
         if (proofs.length != count) revert ISettlement.ProofCount(count, proofs.length);
         for (uint256 i = 0; i < count; i++) {
             address verifier = present && i == 0 ? _verifier : _policies[version][i].verifier;
+            // slither-disable-next-line calls-loop (every kind has to accept, 8 at most)
             if (!IVerifier(verifier).verify(values, proofs[i])) {
                 revert ISettlement.ProofNotAccepted(verifier);
             }

@@ -25,9 +25,11 @@ abstract contract Policies is RollupStorage {
                 revert IGovernance.PolicyOrder(kinds[i - 1].kind, kinds[i].kind);
             }
             Bounds.requireCode(verifier);
+            // slither-disable-next-line calls-loop (8 kinds at most; a failure fails the upgrade)
             if (IVerifier(verifier).developmentSrs() && !Bounds.isLocal()) {
                 revert IGovernance.DevelopmentSetUp(verifier);
             }
+            // slither-disable-next-line calls-loop (8 kinds at most; a failure fails the upgrade)
             uint256 own = IVerifier(verifier).batchPlaces();
             if (i == 0) places = own;
             if (own == 0 || own > type(uint16).max || own != places) {

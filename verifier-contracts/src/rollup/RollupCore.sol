@@ -30,6 +30,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     /// @param data What checks data availability; the zero address for blobs.
     /// @param exits The code of {RollupExits}.
     /// @param exitFee_ What a forced exit costs, in wei.
+    // slither-disable-next-line missing-zero-check (has to have code, which the zero address doesn't)
     constructor(IDataAvailability data, address exits, uint256 exitFee_) BatchProofs(data) {
         Bounds.requireCode(exits);
         Bounds.requireExitFee(exitFee_);
@@ -289,6 +290,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
         returns (bytes32[] memory)
     {
         if (_usesBlobs()) return Blobs.publish(firstBlob, attestation);
+        // slither-disable-next-line calls-loop (fixed at deployment; a failure fails the batch)
         return DATA.publish(_domain(), number, commit_, firstBlob, attestation);
     }
 
@@ -351,6 +353,7 @@ contract RollupCore is BatchProofs, Delegate, ISettlement, IQueue {
     {
         uint32 version = _version;
         uint256[] memory values = _values(version, batches.length);
+        // slither-disable-next-line uninitialized-local (filled field by field)
         Step memory step;
         step.domain = _domain();
         step.stateIn = _state;

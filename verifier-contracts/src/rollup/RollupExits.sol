@@ -6,6 +6,7 @@ import {IExits} from "../interfaces/IExits.sol";
 import {IPoseidonT3, IPoseidonT5, IPoseidonT6} from "../interfaces/IPoseidon.sol";
 import {IQueue} from "../interfaces/IQueue.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
+import {Bitmaps} from "../libraries/Bitmaps.sol";
 import {L1Stream} from "../libraries/L1Stream.sol";
 import {StateTree} from "../libraries/StateTree.sol";
 import {Transfers} from "../libraries/Transfers.sol";
@@ -40,6 +41,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
     /// @param claimDelay_ Seconds from a batch's finalization until its withdrawals can be claimed.
     constructor(
         IDataAvailability data,
+        // slither-disable-next-line missing-zero-check (has to have code, which the zero address doesn't)
         address governance,
         IPoseidonT3 poseidon2,
         IPoseidonT5 poseidon4,
@@ -88,11 +90,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         uint256 earliest = outcome.finalizedAt + claimDelay;
         if (block.timestamp < earliest) revert TooEarly(earliest, block.timestamp);
         _requireWithdrawal(withdrawal, outcome.withdrawals, path);
-        uint256 bit = 1 << (withdrawal.index & 0xff);
-        if (_claims[number][withdrawal.index >> 8] & bit != 0) {
-            revert AlreadyClaimed(number, withdrawal.index);
-        }
-        _claims[number][withdrawal.index >> 8] |= bit;
+        if (!Bitmaps.set(_claims[number], withdrawal.index)) revert AlreadyClaimed(number, withdrawal.index);
         emit Claimed(number, withdrawal.index, withdrawal.owner, withdrawal.token, withdrawal.amount);
         Transfers.send(_tokenAddress(withdrawal.token), recipient, withdrawal.amount);
     }
@@ -123,9 +121,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         if (root != account.root) revert StateMismatch(account.root, root);
         uint256 state = hashers.two.hash([root, uint256(account.nextIndex)]);
         if (state != _state) revert StateMismatch(_state, state);
-        uint256 bit = 1 << (account.index & 0xff);
-        if (_escapes[account.index >> 8] & bit != 0) revert AlreadyEscaped(account.index);
-        _escapes[account.index >> 8] |= bit;
+        if (!Bitmaps.set(_escapes, account.index)) revert AlreadyEscaped(account.index);
         emit Escaped(account.index, account.owner, account.token, account.balance);
         Transfers.send(_tokenAddress(account.token), recipient, account.balance);
     }
@@ -185,12 +181,14 @@ contract RollupExits is BatchProofs, Delegate, IExits {
         Contradiction memory shown = _requireContradiction(input);
         uint256 end = uint256(shown.shownAt) + RESOLVE_DELAY;
         if (block.timestamp > end) revert TooLate(end, block.timestamp);
+        // slither-disable-next-line incorrect-equality (versions count up by one)
         if (_version == shown.version) revert SameVersion(shown.version);
         if (_outcomeHash(outcome) != shown.first) {
             revert OutcomeMismatch(input.number, shown.first, _outcomeHash(outcome));
         }
         Step memory step = _reprove(_version, input, batch, proofs);
         bool first = batch.stateOut == outcome.stateOut && step.l1Hash == outcome.l1Hash;
+        // slither-disable-next-line incorrect-equality (hashes)
         if (!first && _resultHash(batch.stateOut, step.l1Hash) != shown.second) {
             revert NeitherOutcome(batch.stateOut, step.l1Hash);
         }
@@ -218,12 +216,12 @@ contract RollupExits is BatchProofs, Delegate, IExits {
 
     /// @inheritdoc IExits
     function isClaimed(uint64 number, uint32 index) external view returns (bool) {
-        return _claims[number][index >> 8] >> (index & 0xff) & 1 != 0;
+        return Bitmaps.get(_claims[number], index);
     }
 
     /// @inheritdoc IExits
     function isEscaped(uint32 index) external view returns (bool) {
-        return _escapes[index >> 8] >> (index & 0xff) & 1 != 0;
+        return Bitmaps.get(_escapes, index);
     }
 
     /// @inheritdoc IExits
@@ -233,6 +231,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
 
     /// @inheritdoc IExits
     function escapeOpensAt() public view returns (uint256) {
+        // slither-disable-next-line incorrect-equality (0 stands for never)
         if (_frozenAt == 0 || _contradicted != 0) return type(uint256).max;
         uint256 opens = _finalizedAt + claimDelay;
         return opens > _frozenAt ? opens : _frozenAt;
@@ -249,6 +248,7 @@ contract RollupExits is BatchProofs, Delegate, IExits {
 
     function _requireEscapeOpen() private view {
         if (_contradicted != 0) revert UnresolvedContradiction(_contradicted);
+        // slither-disable-next-line incorrect-equality (0 stands for never)
         if (_frozenAt == 0) revert NotFrozen();
         uint256 opens = escapeOpensAt();
         if (block.timestamp < opens) revert TooEarly(opens, block.timestamp);

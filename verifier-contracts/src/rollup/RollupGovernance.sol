@@ -38,6 +38,7 @@ contract RollupGovernance is Policies, IGovernance {
     /// @inheritdoc IGovernance
     function unpause() external {
         uint256 until = _pausedUntil;
+        // slither-disable-next-line incorrect-equality (0 stands for no pause)
         if (until == 0) revert NotPaused();
         if (block.timestamp < until && msg.sender != _council && msg.sender != _guardian) {
             revert NotAuthorized(msg.sender);
@@ -62,6 +63,7 @@ contract RollupGovernance is Policies, IGovernance {
     /// @inheritdoc IGovernance
     function cancelUpgrade(bytes32 id) external {
         if (msg.sender != _council && msg.sender != _governor) revert NotAuthorized(msg.sender);
+        // slither-disable-next-line incorrect-equality (0 stands for not queued)
         if (_upgrades[id] == 0) revert UpgradeNotQueued(id);
         _upgrades[id] = 0;
         emit UpgradeCancelled(id, msg.sender);

@@ -39,6 +39,9 @@ abstract contract RollupStorage {
     /// @dev Operations that a settlement has to consume at most, however many are overdue.
     uint256 internal constant FORCED_OPERATIONS = 512;
 
+    // Written by the rollup's code, each part of which is a contract of its own and sees some of it alone.
+    // slither-disable-start uninitialized-state,constable-states,immutable-states
+
     // Slot 0: what every call reads, and commits write.
     address internal _implementation;
     /// @dev Since when something has been committed without any finalization; 0 if nothing has.
@@ -96,6 +99,8 @@ abstract contract RollupStorage {
 
     /// @dev Whether a call that moves value is under way.
     bool internal transient _entered;
+
+    // slither-disable-end uninitialized-state,constable-states,immutable-states
 
     /// @dev Keeps calls that move value from running within one another.
     modifier nonReentrant() {
