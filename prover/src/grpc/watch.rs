@@ -11,7 +11,7 @@ use super::{
     ProverService,
     errors::{from_store, refusal},
 };
-use crate::{convert, store::StoreError};
+use crate::{convert, jobs::JobState, store::StoreError};
 
 /// Events sent before the client takes them.
 const BUFFER: usize = 16;
