@@ -346,11 +346,10 @@ fn a_demonstration_refuses_what_cant_fit() {
     let demo = |arguments: &[&str]| {
         tenon(directory.path(), &[&["demo", "--size-class", "small"], arguments].concat())
     };
-    failed(&demo(&["--batches", "3", "--transfers", "2"]), 2, &["at least 1"]);
-    failed(&demo(&["--batches", "2", "--transfers", "64"]), 2, &["at most 8"]);
-    failed(&demo(&["--batches", "0"]), 2, &["--batches"]);
-    failed(&demo(&["--transfers", "8", "--l1", "http://127.0.0.1:9"]), 1, &["127.0.0.1:9"]);
-    failed(&demo(&["--transfers", "8", "--l1", "nonsense"]), 2, &["nonsense"]);
+    failed(&demo(&["--transfers", "5"]), 2, &["at most 4", "got 5"]);
+    failed(&demo(&["--transfers", "-1"]), 2, &["--transfers"]);
+    failed(&demo(&["--transfers", "2", "--l1", "http://127.0.0.1:9"]), 1, &["127.0.0.1:9"]);
+    failed(&demo(&["--transfers", "2", "--l1", "nonsense"]), 2, &["nonsense"]);
     failed(&demo(&["--l1-key-file", "key"]), 2, &["--l1"]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "something was made");
 }
