@@ -347,7 +347,6 @@ fn a_demonstration_refuses_what_cant_fit() {
         tenon(directory.path(), &[&["demo", "--size-class", "small"], arguments].concat())
     };
     failed(&demo(&["--transfers", "5"]), 2, &["at most 4", "got 5"]);
-    failed(&demo(&["--transfers", "-1"]), 2, &["--transfers"]);
     failed(&demo(&["--transfers", "2", "--l1", "http://127.0.0.1:9"]), 1, &["127.0.0.1:9"]);
     failed(&demo(&["--transfers", "2", "--l1", "nonsense"]), 2, &["nonsense"]);
     failed(&demo(&["--l1-key-file", "key"]), 2, &["--l1"]);
