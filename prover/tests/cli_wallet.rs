@@ -376,7 +376,7 @@ fn verify_tells_files_without_a_proof_from_proofs_without_keys() {
 fn contracts_are_not_deployed_from_bad_input() {
     let dir = tempdir().unwrap();
     let deploy = |more: &[&str]| tenon(dir.path(), &[&["contracts", "deploy"], more].concat());
-    failed(&deploy(&["--l1", "http://127.0.0.1:1"]), 2, &["--genesis"]);
+    failed(&deploy(&["--l1", "http://127.0.0.1:1"]), 1, &["http://127.0.0.1:1"]);
     let flags = ["--l1", "http://127.0.0.1:1", "--genesis", "genesis.json"];
     failed(&deploy(&flags), 2, &["genesis.json"]);
     fs::write(dir.path().join("genesis.json"), r#"{"accounts": [{"token": 1}]}"#).unwrap();

@@ -174,7 +174,8 @@ async fn killed_at_any_moment() {
                 }
             })
         };
-        tokio::time::sleep(Duration::from_millis(7 * round)).await;
+        // The first batch of a process waits for the blobs' set-up to be read.
+        tokio::time::sleep(Duration::from_millis(300 * round)).await;
         process.kill();
         sender.await.unwrap();
         let _ = client.get_status(v1::GetStatusRequest {}).await;

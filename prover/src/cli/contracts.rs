@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use tenon_circuits::{
     halo2::SrsSource,
-    rollup::{PROTOCOL_VERSION, State, field},
+    rollup::{Fr, PROTOCOL_VERSION, State, field},
 };
 use tenon_contracts::{
     artifacts::{ARTIFACTS, SOURCES, VERIFIER_JSON, VERIFIER_SOURCE},
@@ -224,9 +224,13 @@ struct DeployReport {
 impl Deploy {
     async fn run(self) -> Outcome {
         let config = self.settings.load()?;
+        let genesis = match &self.genesis {
+            Some(path) => Some(genesis_state(Some(path)).or_request("--genesis")?.commitment()),
+            None => None,
+        };
         let (chain, key, chain_id) = connect(&self.l1, self.l1_key_file.as_deref()).await?;
         let sender = Sender { chain: &chain, key: &key };
-        let parameters = self.parameters(chain_id, sender.address())?;
+        let parameters = self.parameters(genesis, chain_id, sender.address())?;
         let progress = Progress::new(self.json);
         let aggregates = preflight::verifier(&config, &progress).await?;
         let srs_source = aggregates.info().srs_source;
@@ -285,7 +289,7 @@ impl Deploy {
     }
 
     /// What the deployer chooses. Nothing of it goes without saying on a chain with real money.
-    fn parameters(&self, chain_id: u64, sender: Address) -> Outcome<Parameters> {
+    fn parameters(&self, genesis: Option<Fr>, chain_id: u64, sender: Address) -> Outcome<Parameters> {
         let is_development = DEVELOPMENT_CHAINS.contains(&chain_id);
         let usual = Parameters::of_one(sender);
         let role = |name: &str, given: Option<Address>, usual: Address| match given {
@@ -293,18 +297,14 @@ impl Deploy {
             None if is_development => Ok(usual),
             None => Err(Failure::request_text(format!("--{name}: expected on chain {chain_id}, found none"))),
         };
-        let genesis_state = match &self.genesis {
-            None => None,
+        let genesis_state = match genesis {
             Some(_) if !is_development => {
                 return Err(Failure::request_text(format!(
                     "--genesis: expected none on chain {chain_id}: a rollup starts without accounts, but for \
                      demonstrations on development chains"
                 )));
             }
-            Some(path) => {
-                let state = genesis_state(Some(path)).or_request("--genesis")?;
-                Some(l1::to_word(&state.commitment()))
-            }
+            state => state.as_ref().map(l1::to_word),
         };
         let data = match self.committee_threshold {
             Some(threshold) => DataMode::Committee { members: self.committee.clone(), threshold },
@@ -325,10 +325,11 @@ impl Deploy {
 
 /// Connects to a chain. Without a key file the first development key of anvil pays, on development chains only.
 async fn connect(url: &str, key_file: Option<&Path>) -> Outcome<(Node, L1Key, u64)> {
+    let named = key_file.map(L1Key::from_file).transpose().or_request("--l1-key-file")?;
     let chain = Node::new(url, None).or_request("--l1")?;
     let chain_id = chain.chain_id().await.or_work("--l1")?;
-    let key = match key_file {
-        Some(path) => L1Key::from_file(path).or_request("--l1-key-file")?,
+    let key = match named {
+        Some(key) => key,
         None if DEVELOPMENT_CHAINS.contains(&chain_id) => L1Key::development().or_work("L1 key")?,
         None => {
             return Err(Failure::request_text(format!(
