@@ -131,10 +131,9 @@ impl L1Side {
         let mut pause = self.poll;
         loop {
             match self.step().await {
-                Ok(step) => {
-                    if step != Step::Idle {
-                        core.changes.notify();
-                    }
+                Ok(_) => {
+                    // What the step found on L1 may have moved jobs, whatever it did itself.
+                    core.changes.notify();
                     pause = self.poll;
                     self.submit_operations(&core).await;
                 }

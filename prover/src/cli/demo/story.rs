@@ -261,7 +261,7 @@ async fn settle(
     ));
     request_aggregations(&mut client, &submitted, circuit.leaves).await?;
     for job in &submitted {
-        follow(&client, job, progress).await?;
+        follow(&mut client, job, progress).await?;
     }
     let mut proven = Proven {
         execute,
@@ -345,22 +345,24 @@ async fn request_aggregations(client: &mut Client, jobs: &[v1::Job], leaves: u32
 }
 
 /// Follows a job until L1 has settled it.
-async fn follow(client: &Client, job: &v1::Job, progress: &Progress) -> Outcome {
-    let work = progress.percentage(&format!("batch {}", job.batch_number));
-    let last = jobs::watch(client.clone(), &job.id, 0, |event| {
-        jobs::show(&work, event);
-        Ok(())
-    })
-    .await?;
-    let state = jobs::state_name(last.state);
-    match last.error {
-        None => {
-            work.done(&state);
-            Ok(())
+async fn follow(client: &mut Client, job: &v1::Job, progress: &Progress) -> Outcome {
+    let work = progress.work(&format!("batch {}", job.batch_number));
+    loop {
+        let request = v1::GetJobRequest { job_id: job.id.clone() };
+        let reply = client.get_job(request).await.map_err(client::refused)?.into_inner();
+        let found = reply.job.ok_or_else(|| client::malformed("job", "it is missing"))?;
+        let state = jobs::state_name(found.state);
+        match found.state() {
+            v1::JobState::Settled => {
+                work.done(&state);
+                return Ok(());
+            }
+            v1::JobState::Failed | v1::JobState::Cancelled => {
+                return Err(Failure::work_text(format!("batch {}: {state}", job.batch_number)));
+            }
+            _ => work.update(None, &state),
         }
-        Some(error) => {
-            Err(Failure::work_text(format!("batch {}: {state}: {}", job.batch_number, error.message)))
-        }
+        tokio::time::sleep(POLL).await;
     }
 }
 
