@@ -5,10 +5,14 @@
 
 mod l1_common;
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use l1_common::Anvil;
 use serde_json::Value;
+use tokio::time::timeout;
+
+/// Two leaf proofs and an aggregation, with keys to make, on a slow, shared machine.
+const DEADLINE: Duration = Duration::from_secs(2400);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_users_life_with_real_proofs_on_anvil() {
@@ -22,7 +26,11 @@ async fn a_users_life_with_real_proofs_on_anvil() {
         .arg(&keys_dir)
         .arg("--data-dir")
         .arg(data_dir.path());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let mut command = tokio::process::Command::from(command);
+    let output = timeout(DEADLINE, command.kill_on_drop(true).output())
+        .await
+        .expect("the demonstration ends")
+        .unwrap();
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}{errors}");
 
