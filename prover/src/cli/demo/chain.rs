@@ -89,7 +89,12 @@ impl DemoChain {
     /// Moves the chain's time on.
     pub async fn advance(&self, seconds: u64) -> Outcome {
         match &self.clock {
-            Clock::Embedded(node) => node.advance(seconds),
+            Clock::Embedded(node) => {
+                node.advance(seconds);
+                // Time passes with blocks, and each transaction is one.
+                let nothing = self.operator().message(self.operator.address(), U256::ZERO, Bytes::new());
+                self.operator().send("making a block", &nothing, None).await.or_work("L1")?;
+            }
             Clock::Node(provider) => {
                 let moved: Result<serde_json::Value, _> =
                     provider.raw_request("evm_increaseTime".into(), (seconds,)).await;
