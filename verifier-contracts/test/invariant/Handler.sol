@@ -552,8 +552,21 @@ contract Handler is Ledger {
             if (block.timestamp >= coolDownUntil) pause();
             freeze();
         }
+        escape(0);
         if (block.timestamp < finalizedAt + CLAIM_DELAY) vm.warp(finalizedAt + CLAIM_DELAY);
         assertTrue(block.timestamp >= rollup.escapeOpensAt(), "open");
+        takeEverything();
+        assertEq(address(rollup).balance, fees);
+        assertEq(token.balanceOf(address(rollup)), 0);
+        // Nobody leaves twice: with value there again, everything is refused.
+        vm.deal(address(rollup), 1000 ether);
+        token.mint(address(rollup), 1000 ether);
+        takeEverything();
+        assertEq(address(rollup).balance, 1000 ether);
+        assertEq(token.balanceOf(address(rollup)), 1000 ether);
+    }
+
+    function takeEverything() private {
         for (uint64 number = 1; number <= finalized; number++) {
             for (uint256 i = 0; i < records[number].withdrawals.length; i++) {
                 claimOne(number, i);
@@ -565,7 +578,5 @@ contract Handler is Ledger {
         for (uint64 i = head; i < operations.length; i++) {
             refundOne(i);
         }
-        assertEq(address(rollup).balance, fees);
-        assertEq(token.balanceOf(address(rollup)), 0);
     }
 }
