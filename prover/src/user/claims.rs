@@ -145,7 +145,7 @@ fn final_batches(logs: &[Log]) -> BTreeMap<u64, Final> {
                 let words = words_of(number, &mut emitted);
                 batches.insert(number, Final { outcome, words });
             }
-            IRollupEvents::ContradictionResolved(ContradictionResolved { number, first: false, outcome }) => {
+            IRollupEvents::ContradictionResolved(ContradictionResolved { number, outcome, .. }) => {
                 batches.retain(|kept, _| *kept < number);
                 let words = words_of(number, &mut emitted);
                 batches.insert(number, Final { outcome, words });
