@@ -113,14 +113,6 @@ pub struct Opening {
     pub proof: FixedBytes<48>,
 }
 
-impl Opening {
-    /// Value (32 bytes, big-endian), commitment (48) and proof (48), as the contract takes them.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        [&field::bigint_to_bytes(&self.y.into_bigint())[..], &self.commitment[..], &self.proof[..]].concat()
-    }
-}
-
 /// The blobs of one batch.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Blobs {

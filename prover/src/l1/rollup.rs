@@ -1,19 +1,17 @@
 //! Asking the rollup contract, and the calls that move it.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
+    primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
-use tenon_circuits::{
-    public_inputs::BatchPublicInputs,
-    rollup::{Fr, field},
-};
+use tenon_circuits::{public_inputs::BatchPublicInputs, rollup::Fr};
 use tenon_contracts::{
     bindings::rollup::{
         IRollup,
         ISettlement::{Batch, Header},
     },
     blob::Opening,
+    calldata,
 };
 
 use super::{Chain, L1Error, chain::Message, from_word, to_word};
@@ -121,7 +119,7 @@ impl SettledBatch {
             timestamp: self.timestamp,
             stateOut: to_word(&self.state_out),
             commit: to_word(&self.commit),
-            l1Hash: keccak256(self.l1_words.iter().flat_map(field::to_bytes).collect::<Vec<_>>()),
+            l1Hash: calldata::l1_hash(&self.words()),
             attestation: self.attestation(),
         }
     }
@@ -131,16 +129,19 @@ impl SettledBatch {
             timestamp: self.timestamp,
             stateOut: to_word(&self.state_out),
             commit: to_word(&self.commit),
-            dataHash: keccak256(self.blob_hashes.concat()),
-            l1Words: self.l1_words.iter().map(to_word).collect(),
-            // For each blob value, commitment and proof.
-            opening: openings.iter().flat_map(Opening::to_bytes).collect::<Vec<_>>().into(),
+            dataHash: calldata::data_hash(&self.blob_hashes),
+            l1Words: self.words(),
+            opening: calldata::blob_opening(openings),
         }
     }
 
     /// How many blobs are its own.
     fn attestation(&self) -> Bytes {
-        vec![u8::try_from(self.blob_hashes.len()).unwrap_or(u8::MAX)].into()
+        calldata::blob_count(u8::try_from(self.blob_hashes.len()).unwrap_or(u8::MAX))
+    }
+
+    fn words(&self) -> Vec<U256> {
+        self.l1_words.iter().map(to_word).collect()
     }
 
     /// Whether a proof's public inputs are about this batch.
@@ -157,25 +158,23 @@ impl SettledBatch {
 /// The call that commits a run of batches, whose blobs its transaction carries.
 #[must_use]
 pub fn commit(first: u64, batches: &[SettledBatch]) -> Bytes {
-    let headers = batches.iter().map(SettledBatch::header).collect();
-    IRollup::commitCall { first, headers }.abi_encode().into()
+    let headers: Vec<_> = batches.iter().map(SettledBatch::header).collect();
+    calldata::commit(first, &headers)
 }
 
 /// The call that proves a run of committed batches. `previous` is the chained hash before the first one.
 #[must_use]
 pub fn prove(first: u64, previous: B256, batches: &[(SettledBatch, Vec<Opening>)], proof: &[u8]) -> Bytes {
-    let batches = batches.iter().map(|(batch, openings)| batch.proven(openings)).collect();
-    let proofs = vec![Bytes::copy_from_slice(proof)];
-    IRollup::proveCall { first, previous, batches, proofs }.abi_encode().into()
+    let batches: Vec<_> = batches.iter().map(|(batch, openings)| batch.proven(openings)).collect();
+    calldata::prove(first, previous, &batches, proof)
 }
 
 /// The call that commits and proves a run of batches on top of the last final one.
 #[must_use]
 pub fn commit_and_prove(first: u64, batches: &[(SettledBatch, Vec<Opening>)], proof: &[u8]) -> Bytes {
-    let attestations = batches.iter().map(|(batch, _)| batch.attestation()).collect();
-    let batches = batches.iter().map(|(batch, openings)| batch.proven(openings)).collect();
-    let proofs = vec![Bytes::copy_from_slice(proof)];
-    IRollup::commitAndProveCall { first, batches, attestations, proofs }.abi_encode().into()
+    let attestations: Vec<_> = batches.iter().map(|(batch, _)| batch.attestation()).collect();
+    let batches: Vec<_> = batches.iter().map(|(batch, openings)| batch.proven(openings)).collect();
+    calldata::commit_and_prove(first, &batches, &attestations, proof)
 }
 
 /// The call that discards the committed, unproven batches from `first` on.
@@ -189,6 +188,5 @@ pub fn revert_batches(first: u64) -> Bytes {
 /// # Errors
 /// Never, but for a bug.
 pub fn domain(chain_id: u64, rollup: Address) -> Result<Fr, L1Error> {
-    let encoded: U256 = tenon_contracts::calldata::domain(chain_id, rollup);
-    from_word("domain", encoded)
+    from_word("domain", calldata::domain(chain_id, rollup))
 }

@@ -310,6 +310,9 @@ impl Settler {
                 .into_iter()
                 .map(|(logged, batch)| open(&archive, domain, &logged, batch))
                 .collect::<Result<Vec<_>, SettlementError>>()?;
+            if proof.batches.len() != opened.len() {
+                return Err(SettlementError::OtherProof { number: first });
+            }
             for (inputs, (batch, _)) in proof.batches.iter().zip(&opened) {
                 if !batch.matches(inputs) {
                     return Err(SettlementError::OtherProof { number: batch.number });
