@@ -8,13 +8,13 @@ mod stream_support;
 
 use std::collections::BTreeSet;
 
-use gadget_support::{fr, overlay, rows_of, start, witness};
+use gadget_support::{claims, fr, overlay, rows_of, start, witness};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use num_bigint::BigUint;
 use stream_support::{
-    CLASS, POINTS, every_stream, forge_linked, public_inputs, refused, refused_as, set, shown, to_field,
-    to_integer, trace, two_opens, values,
+    CLASS, POINTS, every_stream, forge_linked, public_inputs, refused, refused_as, set, to_field, to_integer,
+    trace, two_opens, values,
 };
 use tenon_circuits::gadgets::da_field::{Claim, from_limbs, point, step_claiming, to_limbs};
 use tenon_circuits::halo2::leaf::access::power;
@@ -27,15 +27,20 @@ use tenon_circuits::rollup::evaluation::{DaScalar, Evaluations, to_da};
 use tenon_circuits::rollup::{self, pubdata};
 use tenon_circuits::witness::ChunkWitness;
 
+/// What is refused of a chunk with other values by a prover that claims what the chunk says.
+fn refused_with(
+    chunk: &ChunkWitness,
+    change: &dyn Fn(&mut ChunkValues),
+) -> std::collections::BTreeSet<String> {
+    let mut values = values(chunk);
+    change(&mut values);
+    refused_as(&chunk::trace(CLASS, &values), &public_inputs(chunk))
+}
+
 #[test]
 fn headers_say_what_the_slots_and_the_public_inputs_say() {
     let chunk = every_stream();
-    let honest = public_inputs(&chunk);
-    let with = |change: &dyn Fn(&mut ChunkValues)| {
-        let mut values = values(&chunk);
-        change(&mut values);
-        refused_as(&chunk::trace(CLASS, &values), &honest)
-    };
+    let with = |change: &dyn Fn(&mut ChunkValues)| refused_with(&chunk, change);
     assert_eq!(with(&|_| {}), set(&[]));
     let header = ["public input 1", "public input 10", "public input 5", "public input 9"];
     assert_eq!(with(&|values| values.number += Fr::ONE), set(&header));
@@ -94,11 +99,7 @@ fn the_batchs_header_stands_in_its_first_chunk() {
 fn points_and_evaluations_are_the_public_ones() {
     let chunk = every_stream();
     let honest = public_inputs(&chunk);
-    let with = |change: &dyn Fn(&mut ChunkValues)| {
-        let mut values = values(&chunk);
-        change(&mut values);
-        refused_as(&chunk::trace(CLASS, &values), &honest)
-    };
+    let with = |change: &dyn Fn(&mut ChunkValues)| refused_with(&chunk, change);
     let of_da = |input: &str| set(&[input, "public input 10", "public input 9"]);
     assert_eq!(with(&|values| values.z_d += Fr::ONE), of_da("public input 6"));
     assert_eq!(with(&|values| values.y_d_in[0] += Fr::ONE), of_da("public input 7"));
@@ -253,6 +254,6 @@ fn an_evaluation_that_is_not_reduced_is_refused() {
     let end = shown_rows.len().min(to - from);
     overlay(&mut trace, shown_rows[0], &other, from..from + end);
     assert_eq!(refused(&trace), set(&[label]));
-    let shown = shown(&trace);
+    let shown = claims(&trace);
     assert_eq!(to_integer(shown[9]) + (to_integer(shown[10]) << 128_u32), not_reduced);
 }

@@ -142,17 +142,19 @@ fn operations_left_out_or_counted_twice() {
     }
 }
 
+/// Makes somebody else's account of one, in one value.
+const OTHER_PARTIES: [fn(&mut AccountValues); 4] = [
+    |account| account.token = fr(8),
+    |account| account.key_x += Fr::ONE,
+    |account| account.key_y += Fr::ONE,
+    |account| account.owner += Fr::ONE,
+];
+
 // Deposits
 
 #[test]
 fn a_deposit_credited_to_somebody_elses_account() {
-    let others: [fn(&mut AccountValues); 4] = [
-        |account| account.token = fr(8),
-        |account| account.key_x += Fr::ONE,
-        |account| account.key_y += Fr::ONE,
-        |account| account.owner += Fr::ONE,
-    ];
-    for other in others {
+    for other in OTHER_PARTIES {
         let mut forger = forger().with_account(1, other);
         forger.deposit_as(deposit(2, 1), 1, Effect::Credit);
         assert_refused(&forger.close(), &[BALANCE]);
@@ -245,13 +247,7 @@ fn a_new_account_that_is_not_opened() {
 
 #[test]
 fn a_new_account_for_another_party() {
-    let others: [fn(&mut AccountValues); 4] = [
-        |account| account.token = fr(8),
-        |account| account.key_x += Fr::ONE,
-        |account| account.key_y += Fr::ONE,
-        |account| account.owner += Fr::ONE,
-    ];
-    for other in others {
+    for other in OTHER_PARTIES {
         let mut forger = forger();
         let slot = forger.deposit_as(deposit(20, NONE), 6, Effect::Open);
         other(&mut slot.receiver.before);

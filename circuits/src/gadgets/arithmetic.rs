@@ -16,6 +16,11 @@ const TERMS: usize = 6;
 const FIRST_FACTOR: usize = 4;
 const SECOND_FACTOR: usize = 5;
 
+/// 2^exponent.
+pub fn power(exponent: u64) -> Fr {
+    Fr::from(2).pow_vartime([exponent])
+}
+
 /// The gate's constraint.
 pub fn constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let cells: [_; TERMS] = window.cells(0, 0);

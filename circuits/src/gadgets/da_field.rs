@@ -29,7 +29,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use num_bigint::BigUint;
 
-use super::arithmetic::{Operand, boolean, equation, free, linear, multiply, product};
+use super::arithmetic::{Operand, boolean, equation, free, linear, multiply, power, product};
 use super::range;
 use crate::halo2::trace::{Trace, Var};
 use crate::rollup::evaluation::DaScalar;
@@ -62,10 +62,6 @@ pub struct Element {
     low: Var,
     /// The element modulo r.
     value: Var,
-}
-
-fn power(exponent: u64) -> Fr {
-    Fr::from(2).pow_vartime([exponent])
 }
 
 fn order() -> &'static BigUint {

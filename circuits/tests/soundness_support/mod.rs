@@ -4,15 +4,16 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+#[path = "../checker_support/mod.rs"]
+mod checker_support;
 mod forger;
 mod lie;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use tenon_circuits::halo2::checker::{Checker, Violation};
+use tenon_circuits::halo2::checker::Violation;
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::leaf::values::{AccountValues, ChunkValues, FloatValues};
 use tenon_circuits::halo2::leaf::{SizeClass, chunk};
@@ -20,8 +21,9 @@ use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Trace};
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::rollup::evaluation::{Evaluations, Points, da_limbs};
 use tenon_circuits::rollup::{self, NO_ACCOUNT, pubdata};
-use tenon_circuits::witness::ChunkWitness;
 
+#[allow(unused_imports, reason = "each test binary uses its own part of this module")]
+pub use checker_support::{checker, claims, fr, places, public_inputs, rows_of};
 #[allow(unused_imports, reason = "each test binary uses its own part of this module")]
 pub use forger::*;
 #[allow(unused_imports, reason = "each test binary uses its own part of this module")]
@@ -35,17 +37,6 @@ pub const CLASS: SizeClass = SizeClass::SMALL;
 pub const POINTS: Points = Points { z_d: u128::MAX - 5, z_l: 1 << 100 | 77 };
 /// The index that a new account is named by, and that none has.
 pub const NONE: u64 = NO_ACCOUNT as u64;
-
-/// The checker, built once.
-pub fn checker() -> &'static Checker {
-    static CHECKER: OnceLock<Checker> = OnceLock::new();
-    CHECKER.get_or_init(Checker::new)
-}
-
-/// A small integer as a field element.
-pub fn fr(value: u64) -> Fr {
-    Fr::from(value)
-}
 
 /// The value of a float's parts.
 pub fn float_value(float: &FloatValues) -> Fr {
@@ -66,35 +57,9 @@ pub fn trace_of(values: &ChunkValues) -> Trace {
     chunk::trace(CLASS, values)
 }
 
-/// The public inputs that a trace shows: what a prover would claim.
-pub fn claims(trace: &Trace) -> Vec<Fr> {
-    let mut claims = vec![Fr::ZERO; trace.public().len()];
-    for (cell, index) in trace.public() {
-        claims[*index] = trace.value(cell.row as usize, usize::from(cell.column));
-    }
-    claims
-}
-
-/// Public inputs of a witness.
-pub fn public_inputs(witness: &ChunkWitness) -> Vec<Fr> {
-    witness.public_inputs().to_array().map(to_circuit).to_vec()
-}
-
 /// Everything that a trace violates when it claims `claims`.
 pub fn violations(trace: &Trace, claims: &[Fr]) -> Vec<Violation> {
     checker().check(trace, CLASS.k, claims, usize::MAX)
-}
-
-/// The places that violations name: labels, or public inputs by number.
-pub fn places(violations: &[Violation]) -> BTreeSet<String> {
-    violations
-        .iter()
-        .map(|violation| match violation {
-            Violation::Constraint { label, .. } | Violation::Copy { label, .. } => (*label).to_owned(),
-            Violation::PublicInput { index, .. } => format!("public input {index}"),
-            other => other.to_string(),
-        })
-        .collect()
 }
 
 /// Asserts that a trace is refused, claiming what it shows, at exactly these places.
@@ -145,11 +110,6 @@ pub fn splice(trace: &mut Trace, source: &Trace, chosen: impl Fn(&str) -> bool) 
             }
         }
     }
-}
-
-/// The rows of a label, in order.
-pub fn rows_of(trace: &Trace, label: &str) -> Vec<usize> {
-    (0..trace.rows()).filter(|row| trace.label_of(*row) == label).collect()
 }
 
 /// The account with another balance.

@@ -17,7 +17,9 @@ use tenon_circuits::rollup::evaluation::Points;
 use tenon_circuits::rollup::{self, Address, Batch, Execution, L1Operation, Recipient, Transaction, execute};
 use tenon_circuits::witness::ChunkWitness;
 
-use crate::gadget_support::{checker, places};
+#[allow(unused_imports, reason = "each test binary uses its own part of this module")]
+pub use crate::gadget_support::public_inputs;
+use crate::gadget_support::{checker, claims, places};
 use crate::native_support::{
     batch, deposit, forced_exit, genesis, key, open, sign, test_domain, transfer, withdraw,
 };
@@ -80,20 +82,6 @@ pub fn trace(chunk: &ChunkWitness) -> Trace {
     chunk::trace(CLASS, &values(chunk))
 }
 
-/// The public inputs that a trace shows: what a prover would claim.
-pub fn shown(trace: &Trace) -> Vec<Fr> {
-    let mut shown = vec![Fr::ZERO; trace.public().len()];
-    for (cell, index) in trace.public() {
-        shown[*index] = trace.value(cell.row as usize, usize::from(cell.column));
-    }
-    shown
-}
-
-/// Public inputs of a witness.
-pub fn public_inputs(chunk: &ChunkWitness) -> Vec<Fr> {
-    chunk.public_inputs().to_array().map(to_circuit).to_vec()
-}
-
 /// What is refused of a trace by a prover that claims this.
 pub fn refused_as(trace: &Trace, claims: &[Fr]) -> BTreeSet<String> {
     places(&checker().check(trace, CLASS.k, claims, usize::MAX))
@@ -101,7 +89,7 @@ pub fn refused_as(trace: &Trace, claims: &[Fr]) -> BTreeSet<String> {
 
 /// What is refused of a trace by a prover that claims what it shows.
 pub fn refused(trace: &Trace) -> BTreeSet<String> {
-    refused_as(trace, &shown(trace))
+    refused_as(trace, &claims(trace))
 }
 
 /// Labels as a set.

@@ -8,6 +8,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
 use super::values::AccessValues;
+pub use crate::gadgets::arithmetic::power;
 use crate::gadgets::arithmetic::{self, Operand, equation};
 use crate::gadgets::babyjubjub::PointVars;
 use crate::gadgets::{path, poseidon, range};
@@ -19,11 +20,6 @@ pub const TOKEN_BITS: usize = 32;
 pub const NONCE_BITS: usize = 40;
 /// Bits of a balance.
 pub const BALANCE_BITS: usize = 128;
-
-/// 2^exponent.
-pub fn power(exponent: u64) -> Fr {
-    Fr::from(2).pow_vartime([exponent])
-}
 
 /// An account's parts in the trace.
 #[derive(Clone, Copy)]

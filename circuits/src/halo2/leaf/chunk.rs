@@ -13,14 +13,12 @@ use crate::gadgets::arithmetic::{constant, free, is_zero, linear, multiply};
 use crate::gadgets::{da_field, poseidon, range};
 use crate::halo2::trace::{Trace, Var};
 use crate::public_inputs::LEAF_PUBLIC_INPUTS;
-use crate::rollup::pubdata::DA_STREAM;
+use crate::rollup::pubdata::{DA_STREAM, TAG_BATCH, TAG_CHUNK};
 use crate::rollup::{MAX_FEE_ACCOUNTS, NO_ACCOUNT};
 
 const NUMBER_BITS: usize = 64;
 const TIMESTAMP_BITS: usize = 32;
 const NEXT_INDEX_BITS: usize = 32;
-const TAG_BATCH: u64 = 1;
-const TAG_CHUNK: u64 = 2;
 
 /// What a slot leaves to the next, natively: the imports of all slots are known before any is written.
 fn import_values(values: &ChunkValues) -> Vec<SlotImports<Fr>> {
@@ -37,20 +35,14 @@ fn import_values(values: &ChunkValues) -> Vec<SlotImports<Fr>> {
         fees: [Fr::ZERO; MAX_FEE_ACCOUNTS],
     };
     let next_indices = values.next_indices();
-    let after = next_indices.iter().skip(1).copied().chain([Fr::ZERO]);
-    let opened: Vec<bool> = values
+    let roots: Vec<Fr> = values
         .slots
-        .iter()
-        .zip(&next_indices)
-        .map(|(slot, next)| {
-            let none = Fr::from(u64::from(NO_ACCOUNT));
-            slot.to == none && *next != none && slot.kind.open + slot.kind.deposit == Fr::ONE
-        })
+        .par_iter()
+        .zip(next_indices.par_windows(2))
+        .map(|(slot, next)| root_after(slot, next[1] == next[0] + Fr::ONE))
         .collect();
-    let roots: Vec<Fr> =
-        values.slots.par_iter().zip(&opened).map(|(slot, opened)| root_after(slot, *opened)).collect();
     let mut imports = Vec::with_capacity(values.slots.len());
-    for ((slot, root), next_index) in values.slots.iter().zip(roots).zip(after) {
+    for ((slot, root), next_index) in values.slots.iter().zip(roots).zip(next_indices.into_iter().skip(1)) {
         imports.push(current);
         let fee = float_value(&slot.fee) * slot.enabled;
         for (sum, flag) in current.fees.iter_mut().zip(slot.fee_to) {
@@ -130,7 +122,7 @@ fn headers(
     trace.label("published: batch header, in the first chunk");
     let active = is_zero(trace, header.commit_in);
     let parts = [(power(8), header.number), (power(72), header.timestamp)];
-    let word = linear(trace, &parts, Fr::from(TAG_BATCH));
+    let word = linear(trace, &parts, Fr::from(u64::from(TAG_BATCH)));
     let word = multiply(trace, active, word);
     let batch = Word { active, word };
     let commit = absorb(trace, header.commit_in, word, DA_STREAM, Some(active), zero);
@@ -141,7 +133,7 @@ fn headers(
     let transactions = sum(trace, &flags(|slot| slot.published.transaction), zero);
     let fee_headers: [(Fr, Var); MAX_FEE_ACCOUNTS] =
         std::array::from_fn(|i| (power(40 + 32 * i as u64), declared[i].header));
-    let accounts = linear(trace, &fee_headers, Fr::from(TAG_CHUNK));
+    let accounts = linear(trace, &fee_headers, Fr::from(u64::from(TAG_CHUNK)));
     let parts = [(Fr::ONE, accounts), (power(8), operations), (power(24), transactions)];
     let word = linear(trace, &parts, Fr::ZERO);
     let commit = absorb(trace, commit, word, DA_STREAM, None, zero);

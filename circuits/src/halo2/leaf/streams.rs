@@ -27,10 +27,10 @@ use crate::gadgets::arithmetic::{Operand, boolean, free, implies, linear, multip
 use crate::gadgets::canonical::{self, Parts, Split};
 use crate::gadgets::{da_field, poseidon};
 use crate::halo2::trace::{Trace, Var};
-use crate::rollup::pubdata::{DA_STREAM, L1_STREAM, RECORD_BITS};
+use crate::rollup::pubdata::{
+    DA_STREAM, L1_STREAM, RECORD_BITS, TAG_DEPOSIT, TAG_FORCED_EXIT, TAG_WITHDRAWAL, WORD_BITS,
+};
 
-/// Bits of a word.
-const WORD_BITS: u64 = 248;
 /// Bits of a key's coordinate above a word's.
 const HIGH_BITS: u64 = 6;
 /// Variables that one linear equation adds to its result.
@@ -44,9 +44,6 @@ const _: () = {
         class += 1;
     }
 };
-const TAG_DEPOSIT: u64 = 1;
-const TAG_FORCED_EXIT: u64 = 2;
-const TAG_WITHDRAWAL: u64 = 3;
 
 /// Places for words besides the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +157,7 @@ fn emitted(trace: &mut Trace, slots: &[SlotOutputs], challenge: &Challenge, (zer
 
         trace.label("emitted: L1 operation");
         let deposit = [(power(8), p.token), (power(40), p.to), (power(72), p.amount)];
-        let deposit = linear(trace, &deposit, Fr::from(TAG_DEPOSIT));
+        let deposit = linear(trace, &deposit, Fr::from(u64::from(TAG_DEPOSIT)));
         let [high_x, high_y] = p.key_high;
         let account = [(Fr::ONE, named), (power(192), high_x), (power(198), high_y)];
         let account = linear(trace, &account, Fr::ZERO);
@@ -172,7 +169,7 @@ fn emitted(trace: &mut Trace, slots: &[SlotOutputs], challenge: &Challenge, (zer
         let words = coordinate(trace, words, p.key.x, high_x);
         let words = coordinate(trace, words, p.key.y, high_y);
         let exit = [(power(8), p.to), (power(40), p.owner)];
-        let exit = linear(trace, &exit, Fr::from(TAG_FORCED_EXIT));
+        let exit = linear(trace, &exit, Fr::from(u64::from(TAG_FORCED_EXIT)));
         let words = multiply(trace, p.deposit, words);
         let words = product(trace, (Fr::ONE, p.forced_exit, exit), &[(Fr::ONE, words)], Fr::ZERO);
         let scale = factor(trace, p.deposit, challenge.fourth_less_1);
@@ -182,7 +179,7 @@ fn emitted(trace: &mut Trace, slots: &[SlotOutputs], challenge: &Challenge, (zer
 
         trace.label("emitted: withdrawal");
         let withdrawal = [(power(8), p.token), (power(40), p.owner)];
-        let withdrawal = linear(trace, &withdrawal, Fr::from(TAG_WITHDRAWAL));
+        let withdrawal = linear(trace, &withdrawal, Fr::from(u64::from(TAG_WITHDRAWAL)));
         let words = challenge.step(trace, withdrawal, p.amount);
         let words = multiply(trace, p.withdrawal, words);
         let scale = factor(trace, p.withdrawal, challenge.square_less_1);
@@ -238,7 +235,7 @@ impl Content {
                 let [high_x, high_y] = p.key_high.map(|high| high.value);
                 let deposit = p.token.value * power(8) + p.to.value * power(40) + p.amount.value * power(72);
                 l1_words.extend([
-                    deposit + Fr::from(TAG_DEPOSIT),
+                    deposit + Fr::from(u64::from(TAG_DEPOSIT)),
                     named + high_x * power(192) + high_y * power(198),
                     x - high_x * power(WORD_BITS),
                     y - high_y * power(WORD_BITS),
@@ -246,11 +243,11 @@ impl Content {
             }
             if p.forced_exit.value == Fr::ONE {
                 let exit = p.to.value * power(8) + p.owner.value * power(40);
-                l1_words.push(exit + Fr::from(TAG_FORCED_EXIT));
+                l1_words.push(exit + Fr::from(u64::from(TAG_FORCED_EXIT)));
             }
             if p.withdrawal.value == Fr::ONE {
                 let withdrawal = p.token.value * power(8) + p.owner.value * power(40);
-                l1_words.extend([withdrawal + Fr::from(TAG_WITHDRAWAL), p.amount.value]);
+                l1_words.extend([withdrawal + Fr::from(u64::from(TAG_WITHDRAWAL)), p.amount.value]);
             }
             content.l1_words.extend(l1_words.into_iter().map(|word| (true, word)));
         }

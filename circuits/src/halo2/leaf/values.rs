@@ -355,16 +355,16 @@ impl ChunkValues {
         }
     }
 
-    /// The values of the slots' next index, in order: the index that each slot's new account gets.
+    /// The number of accounts before each slot, which is the index that its new account gets, and after the last.
     pub fn next_indices(&self) -> Vec<Fr> {
         let none = Fr::from(u64::from(crate::rollup::NO_ACCOUNT));
         let mut next = self.next_index;
-        let mut indices = Vec::with_capacity(self.slots.len());
+        let mut indices = vec![next];
         for slot in &self.slots {
-            indices.push(next);
             if slot.to == none && next != none {
                 next += slot.kind.open + slot.kind.deposit;
             }
+            indices.push(next);
         }
         indices
     }
