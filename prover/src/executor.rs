@@ -30,7 +30,7 @@ use crate::{
     core::unix_ms,
     engine::{Engine, EngineError},
     jobs::{BatchSummary, Digest, Job, JobState},
-    settlement::{Archive, ArchiveError, publish},
+    settlement::{Archive, ArchiveError, Published, publish},
     store::{
         LoggedBatch, NewBatch, Publication, Store, StoreError,
         files::{FileError, FileKind, Files},
@@ -603,7 +603,8 @@ impl Preparation {
             Ok(execution) if self.violations.is_empty() => execution,
             _ => return Err(SubmitError::Invalid(self.violations)),
         };
-        let (execution, publication) = publish(&self.archive, &batch, execution, self.queue_start)?;
+        let Published { execution, publication, .. } =
+            publish(&self.archive, &batch, execution, self.queue_start)?;
         for (chunk, witness) in execution.chunks.iter().enumerate() {
             engine.check(witness).map_err(|error| SubmitError::Unprovable { chunk, error })?;
         }

@@ -14,7 +14,6 @@ use tokio::time::timeout;
 /// Two leaf proofs and an aggregation, with keys to make, on a slow, shared machine.
 const DEADLINE: Duration = Duration::from_secs(2400);
 
-#[ignore = "minutes and 6 GB: real proofs; run it by name before a release"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_users_life_with_real_proofs_on_anvil() {
     let anvil = Anvil::start(&[]).await;

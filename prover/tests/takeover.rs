@@ -111,7 +111,6 @@ async fn settles_without_the_operator(keys_dir: &Path) {
     assert_eq!(report["done"]["claimed"].as_array().unwrap().len(), 1);
 }
 
-#[ignore = "minutes and 6 GB: real proofs; cli_l1 runs the same takeover with a test engine"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_settles_with_real_proofs_when_the_operator_is_gone() {
     settles_without_the_operator(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("keys")).await;

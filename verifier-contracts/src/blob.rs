@@ -253,6 +253,20 @@ impl Blobs {
     }
 }
 
+/// The blobs of several sidecars in one, in order: what a transaction carries that commits several batches.
+#[must_use]
+pub fn join_sidecars(
+    sidecars: impl IntoIterator<Item = BlobTransactionSidecarEip7594>,
+) -> BlobTransactionSidecarEip7594 {
+    let mut joined = BlobTransactionSidecarEip7594::default();
+    for sidecar in sidecars {
+        joined.blobs.extend(sidecar.blobs);
+        joined.commitments.extend(sidecar.commitments);
+        joined.cell_proofs.extend(sidecar.cell_proofs);
+    }
+    joined
+}
+
 /// The words that a batch's blobs hold, each blob being checked against its versioned hash.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod fixed_base;
 pub mod keys;
 pub mod leaf;
 pub mod prove;
+pub mod ptau;
 pub(crate) mod sealed;
 pub mod srs;
 pub mod trace;
@@ -19,6 +20,7 @@ pub use keys::{
     needed_to_verify, stored_files,
 };
 pub use prove::{LeafProof, ProveError, VerifyError};
+pub use ptau::PtauError;
 pub use sealed::SealedFileError;
 pub use srs::{Srs, SrsSource};
 

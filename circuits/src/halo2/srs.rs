@@ -27,6 +27,7 @@ use sha2::{Digest, Sha512};
 use super::{
     fixed_base::FixedBaseTable,
     keys::KeyError,
+    ptau,
     sealed::{self, Sealed},
 };
 
@@ -34,8 +35,8 @@ pub(super) const MAGIC: [u8; 8] = *b"TENONSRS";
 const DEVELOPMENT_SEED: &[u8] = b"tenon development reference string: insecure, its secret is public";
 /// Largest supported `k`; a string of this size takes 4 GiB.
 pub const MAX_K: u32 = 25;
-const G1_BYTES: usize = 64;
-const G2_BYTES: usize = 128;
+pub(super) const G1_BYTES: usize = 64;
+pub(super) const G2_BYTES: usize = 128;
 
 /// Where a reference string comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ impl Srs {
         let path = Self::path(directory, k);
         match sealed::read(&path, MAGIC)? {
             Some(sealed) => Self::decode(&path, &sealed, k),
-            None => Self::create(&path, k),
+            None => Self::store(&path, k, SrsSource::Development, development(k)?),
         }
     }
 
@@ -135,18 +136,37 @@ impl Srs {
         self.params.get_g().first().copied().unwrap_or_default()
     }
 
-    fn create(path: &Path, k: u32) -> Result<Self, KeyError> {
-        let (powers, lagrange, g2, s_g2) = development(k)?;
-        let source = SrsSource::Development;
-        let mut points = Vec::with_capacity(2 * powers.len() * G1_BYTES + 2 * G2_BYTES);
-        for point in powers.iter().chain(&lagrange) {
-            point.write_raw(&mut points)?;
+    /// Takes the string of size `k` from a ceremony's file, as snarkjs writes it and prepared for phase 2, and stores it
+    /// in `directory`. A string that is there already is left as it is.
+    ///
+    /// # Errors
+    /// When the file can't be used, or another string of that size is there.
+    pub fn import(directory: &Path, ceremony: &Path, k: u32) -> Result<Self, KeyError> {
+        check_size(k)?;
+        let path = Self::path(directory, k);
+        let points = ptau::read(ceremony, k)
+            .map_err(|source| KeyError::Ceremony { path: ceremony.to_path_buf(), source })?;
+        let Some(sealed) = sealed::read(&path, MAGIC)? else {
+            return Self::store(&path, k, SrsSource::Imported, points);
+        };
+        let stored = Self::decode(&path, &sealed, k)?;
+        if stored.source == SrsSource::Imported && *stored.params.get_g() == points.powers {
+            return Ok(stored);
+        }
+        Err(KeyError::StringExists { path, found: stored.source })
+    }
+
+    fn store(path: &Path, k: u32, source: SrsSource, points: Points) -> Result<Self, KeyError> {
+        let Points { powers, lagrange, g2, s_g2 } = &points;
+        let mut bytes = Vec::with_capacity(2 * powers.len() * G1_BYTES + 2 * G2_BYTES);
+        for point in powers.iter().chain(lagrange) {
+            point.write_raw(&mut bytes)?;
         }
         for point in [g2, s_g2] {
-            point.write_raw(&mut points)?;
+            point.write_raw(&mut bytes)?;
         }
-        let digest = sealed::write(path, MAGIC, &[&[source.to_byte()], &k.to_le_bytes(), &points])?;
-        Ok(Self { params: params(k, powers, lagrange, g2, s_g2), source, digest })
+        let digest = sealed::write(path, MAGIC, &[&[source.to_byte()], &k.to_le_bytes(), &bytes])?;
+        Ok(Self { params: params(k, points), source, digest })
     }
 
     fn decode(path: &Path, sealed: &Sealed, k: u32) -> Result<Self, KeyError> {
@@ -169,14 +189,13 @@ impl Srs {
         let points = |bytes: &[u8]| -> Vec<G1Affine> {
             bytes.par_chunks_exact(G1_BYTES).map(G1Affine::from_raw_bytes_unchecked).collect()
         };
-        let params = params(
-            k,
-            points(powers),
-            points(lagrange),
-            G2Affine::from_raw_bytes_unchecked(g2),
-            G2Affine::from_raw_bytes_unchecked(s_g2),
-        );
-        Ok(Self { params, source, digest: sealed.digest() })
+        let points = Points {
+            powers: points(powers),
+            lagrange: points(lagrange),
+            g2: G2Affine::from_raw_bytes_unchecked(g2),
+            s_g2: G2Affine::from_raw_bytes_unchecked(s_g2),
+        };
+        Ok(Self { params: params(k, points), source, digest: sealed.digest() })
     }
 }
 
@@ -194,23 +213,37 @@ fn check_size(k: u32) -> Result<(), KeyError> {
     if (1..=MAX_K).contains(&k) { Ok(()) } else { Err(KeyError::UnsupportedSize { k, max: MAX_K }) }
 }
 
-fn params(
-    k: u32,
-    powers: Vec<G1Affine>,
-    lagrange: Vec<G1Affine>,
-    g2: G2Affine,
-    s_g2: G2Affine,
-) -> ParamsKZG<Bn256> {
+fn params(k: u32, points: Points) -> ParamsKZG<Bn256> {
+    let Points { powers, lagrange, g2, s_g2 } = points;
     // The library only offers assembly from parts as a method of existing parameters.
     let any = ParamsKZG::<Bn256>::setup(1, rand::rngs::OsRng);
     any.from_parts(k, powers, Some(lagrange), g2, s_g2)
 }
 
-type Parts = (Vec<G1Affine>, Vec<G1Affine>, G2Affine, G2Affine);
+/// A string's points.
+pub(super) struct Points {
+    /// `τ^i` in G1, from i = 0 on.
+    pub(super) powers: Vec<G1Affine>,
+    /// The Lagrange basis at `τ` in G1, in the order of the proving library's root of unity.
+    pub(super) lagrange: Vec<G1Affine>,
+    /// The generator of G2.
+    pub(super) g2: G2Affine,
+    /// `τ` in G2.
+    pub(super) s_g2: G2Affine,
+}
 
-fn development(k: u32) -> Result<Parts, KeyError> {
+fn development_secret() -> Fr {
+    Fr::from_uniform_bytes(&Sha512::digest(DEVELOPMENT_SEED).into())
+}
+
+/// Whether `τ` in G2 is the secret of the development set-up.
+pub(super) fn is_development(s_g2: &G2Affine) -> bool {
+    *s_g2 == (G2Affine::generator() * development_secret()).to_affine()
+}
+
+fn development(k: u32) -> Result<Points, KeyError> {
     check_size(k)?;
-    let secret = Fr::from_uniform_bytes(&Sha512::digest(DEVELOPMENT_SEED).into());
+    let secret = development_secret();
     let n = 1usize << k;
 
     let mut scalars = vec![Fr::ZERO; n];
@@ -245,5 +278,5 @@ fn development(k: u32) -> Result<Parts, KeyError> {
     let lagrange = table.multiply(&scalars);
 
     let g2 = G2Affine::generator();
-    Ok((powers, lagrange, g2, (g2 * secret).to_affine()))
+    Ok(Points { powers, lagrange, g2, s_g2: (g2 * secret).to_affine() })
 }

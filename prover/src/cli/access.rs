@@ -1,7 +1,6 @@
 //! What the commands of users have in common: the contract on L1, the key that pays, and asking before anything is sent.
 
 use std::{
-    env,
     io::{self, BufRead, IsTerminal, Write},
     path::PathBuf,
     sync::Arc,
@@ -13,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 use tenon_prover::{
     executor::genesis_state,
-    l1::{At, Chain, Inclusion, L1Key, Node, rollup::RollupContract},
+    l1::{At, Chain, DEVELOPMENT_CHAINS, Inclusion, KEY_VARIABLE, L1Key, Node, rollup::RollupContract},
     settlement::{
         Archive,
         rebuild::{Rebuilt, Sources, rebuild},
@@ -22,14 +21,10 @@ use tenon_prover::{
 };
 
 use super::{
-    contracts::DEVELOPMENT_CHAINS,
     failure::{Blame, Failure, Outcome},
     output,
     progress::Progress,
 };
-
-/// The variable that may hold the key that pays.
-const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
 
 /// The contract on L1 and the key that pays.
 #[derive(Debug, Args)]
@@ -68,11 +63,8 @@ pub struct Connection {
 impl Access {
     /// Connects, and checks that the contract is there.
     pub async fn connect(&self, beacon: Option<&str>) -> Outcome<Connection> {
-        let key = match (&self.l1_key_file, env::var(KEY_VARIABLE)) {
-            (Some(path), _) => Some(L1Key::from_file(path).or_request("--l1-key-file")?),
-            (None, Ok(text)) => Some(L1Key::from_hex(&text).or_request(KEY_VARIABLE)?),
-            (None, Err(_)) => None,
-        };
+        let source = if self.l1_key_file.is_some() { "--l1-key-file" } else { KEY_VARIABLE };
+        let key = L1Key::named(self.l1_key_file.as_deref()).or_request(source)?;
         let node = Node::new(&self.l1, beacon).or_request("--l1")?;
         let chain_id = node.chain_id().await.or_work("--l1")?;
         let key = match key {
@@ -181,19 +173,24 @@ pub struct History {
 }
 
 impl History {
-    /// Rebuilds the last final state.
-    pub async fn rebuild(&self, connection: &Connection, more: &[PathBuf], quiet: bool) -> Outcome<Rebuilt> {
+    /// Rebuilds the last final state, with `more` archives; from a snapshot in one of them only where that is wanted.
+    pub async fn rebuild(
+        &self,
+        contract: &RollupContract<'_>,
+        more: &[PathBuf],
+        use_snapshots: bool,
+        quiet: bool,
+    ) -> Outcome<Rebuilt> {
         let genesis = genesis_state(self.genesis.as_deref()).or_request("--genesis")?;
         let progress = Progress::new(quiet);
         let work = progress.percentage("batches");
-        let contract = connection.contract();
         let sources = Sources {
             chain: contract.chain,
             rollup: contract.address,
             first_block: self.from_block,
             genesis,
             archives: self.archives.iter().chain(more).map(|path| Archive::new(path)).collect(),
-            use_snapshots: true,
+            use_snapshots,
         };
         let rebuilt = rebuild(sources, |done, count| {
             let percent = u32::try_from(100 * done / count.max(1)).unwrap_or(100);

@@ -13,14 +13,10 @@ use clap::Args;
 use serde::Serialize;
 use tenon_circuits::{
     halo2::leaf::{LeafCircuit, SizeClass},
-    rollup::{
-        Execution,
-        evaluation::{PointInputs, points},
-        execute,
-    },
+    rollup::execute,
 };
 use tenon_contracts::{
-    blob::{Blobs, Opening},
+    blob::{self, Opening},
     deployment::Parameters,
 };
 use tenon_prover::{
@@ -31,6 +27,7 @@ use tenon_prover::{
         self, Inclusion, L1Key, LocalNode, Message, Sender,
         rollup::{SettledBatch, commit_and_prove},
     },
+    settlement::evaluate,
     telemetry::{self, PeakMemory},
 };
 use tokio::task::spawn_blocking;
@@ -51,7 +48,7 @@ use super::{
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Transfers per batch. Each size is proven in the smallest size class that holds it.
-    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_values_t = [4_usize, 32])]
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_values_t = [SizeClass::SMALL.slots, SizeClass::MEDIUM.slots])]
     sizes: Vec<usize>,
     /// Stops after the leaf proofs.
     #[arg(long)]
@@ -205,7 +202,7 @@ async fn measure(
     for (number, document) in (1..).zip(documents) {
         let batch = document.into_batch(number, timestamp);
         let execution = execute(&state, deployed.domain, &batch, class.capacity()).map_err(Failure::work)?;
-        let (execution, blobs) = evaluated(execution)?;
+        let (execution, blobs) = evaluate(execution).map_err(Failure::work)?;
         let settled = SettledBatch {
             number,
             timestamp,
@@ -270,22 +267,6 @@ async fn measure(
     Ok(measured)
 }
 
-/// A batch's data in blobs, and its streams evaluated at the contract's points.
-fn evaluated(execution: Execution) -> Outcome<(Execution, Blobs)> {
-    let blobs = Blobs::from_words(&execution.da_words).map_err(Failure::work)?;
-    let blob_hashes: Vec<[u8; 32]> = blobs.versioned_hashes().into_iter().map(|hash| hash.0).collect();
-    let drawn = points(&PointInputs {
-        domain: execution.public_inputs.domain,
-        batch: execution.public_inputs.batch,
-        state_in: execution.state_in,
-        state_out: execution.state_out,
-        commit: execution.commit,
-        l1_words: &execution.l1_words,
-        blob_hashes: &blob_hashes,
-    });
-    Ok((execution.with_points(drawn), blobs))
-}
-
 /// Commits and proves batches in one transaction.
 async fn settle(
     sender: &Sender<'_>,
@@ -293,18 +274,12 @@ async fn settle(
     published: Vec<(SettledBatch, Vec<Opening>, BlobTransactionSidecarEip7594)>,
     proof: &[u8],
 ) -> Outcome<Inclusion> {
-    let mut joined = BlobTransactionSidecarEip7594::default();
-    let mut batches = Vec::new();
-    for (batch, openings, sidecar) in published {
-        joined.blobs.extend(sidecar.blobs);
-        joined.commitments.extend(sidecar.commitments);
-        joined.cell_proofs.extend(sidecar.cell_proofs);
-        batches.push((batch, openings));
-    }
+    let (batches, sidecars): (Vec<_>, Vec<_>) =
+        published.into_iter().map(|(batch, openings, sidecar)| ((batch, openings), sidecar)).unzip();
     let data = commit_and_prove(1, &batches, proof);
     let blob_hashes = batches.iter().flat_map(|(batch, _)| batch.blob_hashes.clone()).collect();
     let message = Message { blob_hashes, ..sender.message(rollup, U256::ZERO, data) };
-    sender.send("settling", &message, Some(joined)).await.map_err(Failure::work)
+    sender.send("settling", &message, Some(blob::join_sidecars(sidecars))).await.map_err(Failure::work)
 }
 
 /// Rows and advice cells that a class's chunk uses.

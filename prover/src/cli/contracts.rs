@@ -18,7 +18,7 @@ use tenon_contracts::{
 };
 use tenon_prover::{
     executor::genesis_state,
-    l1::{self, Chain, L1Key, Node, Sender},
+    l1::{self, Chain, DEVELOPMENT_CHAINS, L1Key, Node, Sender},
 };
 
 use super::{
@@ -27,9 +27,6 @@ use super::{
     progress::Progress,
     settings::{KeysOnly, Settings},
 };
-
-/// Chains where everybody knows the senders' keys, and where the verifier accepts a development set-up.
-pub const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 
 /// Exports or deploys the contracts.
 #[derive(Debug, Subcommand)]

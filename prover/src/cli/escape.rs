@@ -105,7 +105,7 @@ impl Escape {
         }
         let status = escape::status(&connection.contract()).await.map_err(blame)?;
         let freeze = self.check(&connection, status).await?;
-        let rebuilt = self.history.rebuild(&connection, &[], self.access.json).await?;
+        let rebuilt = self.history.rebuild(&connection.contract(), &[], true, self.access.json).await?;
         let (found, refundable) = self.find(&connection, &rebuilt, owner).await?;
         let plan = plan(owner, recipient, &rebuilt, freeze, &found, refundable);
         let lines = self.plan_lines(&plan, &found);

@@ -1,6 +1,10 @@
 //! `tenon keys`: making and showing proving keys.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -22,6 +26,8 @@ use super::{
 pub enum Keys {
     /// Makes what is missing: set-up strings, leaf keys, aggregation keys. Takes minutes the first time.
     Setup(Setup),
+    /// Takes the set-up strings from a ceremony's file instead of making insecure ones.
+    ImportPtau(ImportPtau),
     /// Shows the keys that are stored, each checked against its digest.
     Show(Show),
 }
@@ -31,6 +37,7 @@ impl Keys {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Setup(command) => command.run().await,
+            Self::ImportPtau(command) => command.run().await,
             Self::Show(command) => command.run(),
         }
     }
@@ -87,6 +94,57 @@ impl Setup {
         }
         output::line(output::table(KEY_HEADINGS, &infos.map(key_row)).trim_end())?;
         output::line(format!("in {}", config.keys_dir.display()))
+    }
+}
+
+/// Takes the set-up strings that the settings' circuits need from a file of powers of tau, as snarkjs writes it
+/// (`.ptau`) and prepared for phase 2. Every point is checked; whether somebody knows the secret can't be.
+#[derive(Debug, Args)]
+pub struct ImportPtau {
+    /// The file. Its transcript should be verified with the tools of its ceremony first.
+    file: PathBuf,
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings<KeysOnly>,
+}
+
+#[derive(Debug, Serialize)]
+struct ImportReport<'a> {
+    directory: &'a Path,
+    set_up_strings: Vec<SrsView>,
+}
+
+impl ImportPtau {
+    async fn run(self) -> Outcome {
+        let config = self.settings.load()?;
+        let progress = Arc::new(Progress::new(self.json));
+        let class = size_class(&config.size_class).or_request("settings")?;
+        let (directory, file) = (config.keys_dir.clone(), self.file);
+        let importing = Arc::clone(&progress);
+        let strings = tokio::task::spawn_blocking(move || -> Result<Vec<SrsView>, KeyError> {
+            let store = KeyStore::open(&directory)?;
+            // The largest first: a file that is too small for it changes nothing.
+            let sizes = BTreeSet::from([class.k, aggregation::K]);
+            let import = |k: u32| {
+                let name = format!("set-up string k = {k}");
+                let import = || Srs::import(store.directory(), &file, k).map(Arc::new);
+                let srs = step(&importing, &name, import, describe_srs)?;
+                Ok(SrsView { k, source: srs.source(), digest: hex::encode(srs.digest()) })
+            };
+            sizes.into_iter().rev().map(import).collect()
+        })
+        .await
+        .or_work("set-up strings")?
+        .or_request("import")?;
+        if self.json {
+            return output::json(&ImportReport { directory: &config.keys_dir, set_up_strings: strings });
+        }
+        for string in strings {
+            output::line(format!("k = {}, {}, digest {}", string.k, string.source, string.digest))?;
+        }
+        output::line(format!("in {}; `tenon keys setup` makes keys under them", config.keys_dir.display()))
     }
 }
 

@@ -7,18 +7,14 @@ use clap::Args;
 use serde::Serialize;
 use tenon_circuits::rollup::{field, snapshot::Snapshot};
 use tenon_prover::{
-    executor::genesis_state,
     l1::{Chain, Node, rollup::RollupContract},
-    settlement::{
-        Archive,
-        rebuild::{Rebuilt, Sources, rebuild},
-    },
+    settlement::rebuild::Rebuilt,
 };
 
 use super::{
+    access::History,
     failure::{Blame, Outcome},
     output,
-    progress::Progress,
 };
 
 /// Rebuilds every account from what the rollup published on L1, and compares the state with the contract's. Needs
@@ -28,22 +24,11 @@ pub struct Rebuild {
     /// JSON-RPC address of an L1 node, such as <http://127.0.0.1:8545>.
     #[arg(long, value_name = "URL")]
     l1: String,
-    /// HTTP address of a beacon node that still has the blobs; the L1 node is asked without it.
-    #[arg(long, value_name = "URL")]
-    beacon: Option<String>,
     /// The rollup contract.
     #[arg(long, value_name = "ADDRESS")]
     rollup: Address,
-    /// Directory with blobs, and perhaps snapshots, that anybody has kept; may be given several times. What it holds
-    /// is checked against L1.
-    #[arg(long = "archive", value_name = "DIR")]
-    archives: Vec<PathBuf>,
-    /// The block in which the contract was deployed, to save time.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    from_block: u64,
-    /// The accounts that a demonstration starts with; every other rollup starts empty.
-    #[arg(long, value_name = "FILE")]
-    genesis: Option<PathBuf>,
+    #[command(flatten)]
+    history: History,
     /// Replays every batch although an archive has a snapshot of a later state.
     #[arg(long)]
     no_snapshots: bool,
@@ -74,28 +59,11 @@ struct Report {
 impl Rebuild {
     /// Runs the command.
     pub async fn run(self) -> Outcome {
-        let genesis = genesis_state(self.genesis.as_deref()).or_request("--genesis")?;
-        let node = Node::new(&self.l1, self.beacon.as_deref()).or_request("--l1")?;
+        let node = Node::new(&self.l1, self.history.beacon.as_deref()).or_request("--l1")?;
         node.chain_id().await.or_work("--l1")?;
         let contract = RollupContract { chain: &node, address: self.rollup };
         let domain = contract.domain().await.or_request("--rollup")?;
-        let progress = Progress::new(self.json);
-        let work = progress.percentage("batches");
-        let sources = Sources {
-            chain: &node,
-            rollup: self.rollup,
-            first_block: self.from_block,
-            genesis,
-            archives: self.archives.iter().map(|path| Archive::new(path)).collect(),
-            use_snapshots: !self.no_snapshots,
-        };
-        let rebuilt = rebuild(sources, |done, count| {
-            let percent = u32::try_from(100 * done / count.max(1)).unwrap_or(100);
-            work.update(Some(percent), &format!("{done} of {count}"));
-        })
-        .await
-        .or_work("rebuilding")?;
-        work.done("rebuilt");
+        let rebuilt = self.history.rebuild(&contract, &[], !self.no_snapshots, self.json).await?;
         if let Some(path) = &self.output {
             let snapshot = Snapshot { domain, batch: rebuilt.number, state: rebuilt.state.clone() };
             fs::write(path, snapshot.to_bytes()).or_work(format!("writing {}", path.display()))?;

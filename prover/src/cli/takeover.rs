@@ -111,7 +111,7 @@ impl Takeover {
         let (contract, sender) = (connection.contract(), connection.sender()?);
         takeover::check(&contract, None).await.map_err(blame)?;
         let own = [self.data_dir.join("archive")];
-        let rebuilt = self.history.rebuild(&connection, &own, self.access.json).await?;
+        let rebuilt = self.history.rebuild(&connection.contract(), &own, true, self.access.json).await?;
         let start = Start {
             contract,
             capacity: class.capacity(),

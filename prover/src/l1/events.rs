@@ -7,8 +7,8 @@ use alloy::{
 };
 use tenon_circuits::rollup::{Address, Fr, L1Operation, PublicKey, Recipient};
 use tenon_contracts::bindings::rollup::IRollup::{
-    BatchChained, BatchCommitted, BatchFinalized, BatchesReverted, BatchesVoided, DepositQueued, ExitQueued,
-    IRollupEvents,
+    BatchChained, BatchCommitted, BatchFinalized, BatchesReverted, BatchesVoided, ContradictionResolved,
+    DepositQueued, ExitQueued, IRollupEvents,
 };
 
 use super::{Chain, L1Error, from_word};
@@ -74,7 +74,14 @@ pub enum Event {
         /// The queue's first operation that isn't consumed.
         queue_end: u64,
     },
-    /// A contradicted batch and its successors became void.
+    /// Two proofs of a final batch contradicted each other, and a third one decided for one outcome.
+    Resolved {
+        /// The batch's number.
+        number: u64,
+        /// The state after it from now on.
+        state_out: Fr,
+    },
+    /// A batch and its successors became void.
     Voided {
         /// The batch's number.
         number: u64,
@@ -192,6 +199,9 @@ fn event(decoded: IRollupEvents) -> Result<Option<Event>, L1Error> {
             l1_hash: outcome.l1Hash,
             queue_end: queueEnd,
         },
+        IRollupEvents::ContradictionResolved(ContradictionResolved { number, outcome, .. }) => {
+            Event::Resolved { number, state_out: element("state", outcome.stateOut)? }
+        }
         IRollupEvents::BatchesVoided(BatchesVoided { number, .. }) => Event::Voided { number },
         _ => return Ok(None),
     }))

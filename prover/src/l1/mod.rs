@@ -29,7 +29,10 @@ pub use deployment::{Deployed, Position, deploy, position};
 pub use local::LocalNode;
 pub use node::Node;
 pub use sender::Sender;
-pub use signer::{Bid, L1Key, SignedTransaction, Unsigned};
+pub use signer::{Bid, KEY_VARIABLE, L1Key, SignedTransaction, Unsigned};
+
+/// Chains of development nodes: nothing on them is worth anything, and nobody else takes blocks back.
+pub const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 
 /// The chain didn't do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -7,12 +7,8 @@ use alloy::{
     primitives::{Address, Bytes, U256},
 };
 
-use super::{Bid, Chain, Inclusion, L1Error, L1Key, Message, Unsigned};
+use super::{Bid, Chain, Inclusion, L1Error, L1Key, Message, Unsigned, signer::gas_limit};
 
-/// Part of the estimate that is added to a transaction's gas limit: one in this many.
-const GAS_MARGIN: u64 = 5;
-/// Most gas that a transaction may use (EIP-7825).
-const MAX_GAS: u64 = 1 << 24;
 /// Time between two looks for a transaction.
 const POLL: Duration = Duration::from_millis(250);
 /// Time after which a transaction that is in no block is replaced by one that pays more.
@@ -65,11 +61,11 @@ impl Sender<'_> {
     ) -> Result<Inclusion, L1Error> {
         let gas = self.simulate(action, message).await?;
         let has_blobs = sidecar.is_some();
-        let mut bid = self.bid(has_blobs).await?;
+        let mut bid = Bid::asked(self.chain.prices().await?, has_blobs);
         let mut signed = self.key.sign(Unsigned {
             chain_id: self.chain.chain_id().await?,
             nonce: self.chain.nonce(self.address()).await?,
-            gas_limit: (gas + gas / GAS_MARGIN).min(MAX_GAS.max(gas)),
+            gas_limit: gas_limit(gas),
             bid,
             message,
             sidecar,
@@ -93,7 +89,7 @@ impl Sender<'_> {
                 return Err(L1Error::Failed { action: action.to_owned(), reason });
             }
             if sent.elapsed() > RESEND_AFTER {
-                bid = raised(bid, self.bid(has_blobs).await?, has_blobs);
+                bid = bid.raised(Bid::asked(self.chain.prices().await?, has_blobs));
                 signed = self.key.sign_again(&signed.raw, bid)?;
                 match self.chain.send(action, &signed).await {
                     Ok(()) => hashes.push(signed.hash),
@@ -106,22 +102,6 @@ impl Sender<'_> {
             tokio::time::sleep(POLL).await;
         }
     }
-
-    /// A bid that stays good while prices double.
-    async fn bid(&self, has_blobs: bool) -> Result<Bid, L1Error> {
-        let prices = self.chain.prices().await?;
-        let blob = if has_blobs { (prices.blob * 2).max(1) } else { 0 };
-        Ok(Bid { gas: prices.base * 2 + prices.priority, priority: prices.priority, blob })
-    }
-}
-
-/// A bid that nodes take in place of another: an eighth more, twice as much with blobs.
-fn raised(old: Bid, asked: Bid, has_blobs: bool) -> Bid {
-    let raise = |price: u128| if has_blobs { price * 2 } else { price + price / 4 + 1 };
-    let gas = raise(old.gas).max(asked.gas);
-    let priority = raise(old.priority).max(asked.priority).min(gas);
-    let blob = if has_blobs { raise(old.blob).max(asked.blob) } else { 0 };
-    Bid { gas, priority, blob }
 }
 
 fn included(action: &str, inclusion: Inclusion) -> Result<Inclusion, L1Error> {

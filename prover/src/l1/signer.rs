@@ -14,10 +14,28 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 
-use super::{L1Error, chain::Message};
+use super::{
+    L1Error,
+    chain::{Message, Prices},
+};
 
 /// The first development account of anvil and hardhat, whose key everybody knows.
 const DEVELOPMENT_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+/// The environment variable with the hex private key that pays on L1.
+pub const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
+
+/// Part of the estimate that is added to a transaction's gas limit: one in this many.
+const GAS_MARGIN: u64 = 5;
+
+/// Most gas that a transaction may use (EIP-7825).
+const MAX_GAS: u64 = 1 << 24;
+
+/// The gas limit of a transaction that is estimated to use so much.
+#[must_use]
+pub fn gas_limit(estimate: u64) -> u64 {
+    (estimate + estimate / GAS_MARGIN).min(MAX_GAS.max(estimate))
+}
 
 /// A private key on L1. Neither `Debug` nor an error shows it.
 #[derive(Clone)]
@@ -42,6 +60,17 @@ impl L1Key {
     #[must_use]
     pub fn random() -> Self {
         Self(PrivateKeySigner::random())
+    }
+
+    /// The key of a file or, without one, of the environment's [`KEY_VARIABLE`]; none where neither names one.
+    ///
+    /// # Errors
+    /// When the file can't be read, or either holds something else than 32 bytes in hexadecimal.
+    pub fn named(file: Option<&Path>) -> Result<Option<Self>, L1Error> {
+        match file {
+            Some(path) => Self::from_file(path).map(Some),
+            None => std::env::var(KEY_VARIABLE).ok().map(|text| Self::from_hex(&text)).transpose(),
+        }
     }
 
     /// Reads a file with 32 bytes in hexadecimal.
@@ -161,6 +190,31 @@ pub struct Bid {
 }
 
 impl Bid {
+    /// A bid that stays good while prices double.
+    #[must_use]
+    pub fn asked(prices: Prices, has_blobs: bool) -> Self {
+        let blob = if has_blobs { (prices.blob * 2).max(1) } else { 0 };
+        Self { gas: prices.base * 2 + prices.priority, priority: prices.priority, blob }
+    }
+
+    /// A bid that nodes take in place of this one, and that stays good as `asked` does: they want an eighth more, and
+    /// twice as much with blobs.
+    #[must_use]
+    pub fn raised(self, asked: Self) -> Self {
+        let has_blobs = self.blob > 0;
+        let raise = |price: u128| if has_blobs { price * 2 } else { price + price / 4 + 1 };
+        let gas = raise(self.gas).max(asked.gas);
+        let priority = raise(self.priority).max(asked.priority).min(gas);
+        let blob = if has_blobs { raise(self.blob).max(asked.blob) } else { 0 };
+        Self { gas, priority, blob }
+    }
+
+    /// The same, no price above `most`.
+    #[must_use]
+    pub fn limited(self, most: u128) -> Self {
+        Self { gas: self.gas.min(most), priority: self.priority.min(most), blob: self.blob.min(most) }
+    }
+
     /// The bid of a signed transaction.
     ///
     /// # Errors
@@ -227,6 +281,27 @@ mod tests {
         let wrong = format!("{secret}00");
         let error = L1Key::from_hex(&wrong).unwrap_err().to_string();
         assert!(!error.contains(secret), "{error}");
+    }
+
+    #[test]
+    fn a_raised_bid_replaces_the_old_one() {
+        let prices = Prices { base: 100, priority: 10, blob: 7 };
+        let plain = Bid::asked(prices, false);
+        assert_eq!(plain, Bid { gas: 210, priority: 10, blob: 0 });
+        assert_eq!(plain.raised(plain), Bid { gas: 263, priority: 13, blob: 0 });
+        let blobs = Bid::asked(prices, true);
+        assert_eq!(blobs.raised(blobs), Bid { gas: 420, priority: 20, blob: 28 });
+        let dearer = Bid::asked(Prices { base: 1_000, priority: 10, blob: 700 }, true);
+        assert_eq!(blobs.raised(dearer), Bid { gas: 2_010, priority: 20, blob: 1_400 });
+        assert_eq!(dearer.limited(500), Bid { gas: 500, priority: 10, blob: 500 });
+        assert_eq!(Bid::asked(Prices { blob: 0, ..prices }, true).blob, 1);
+    }
+
+    #[test]
+    fn a_gas_limit_has_a_margin_up_to_what_blocks_take() {
+        assert_eq!(gas_limit(100), 120);
+        assert_eq!(gas_limit(MAX_GAS - 1), MAX_GAS);
+        assert_eq!(gas_limit(MAX_GAS + 7), MAX_GAS + 7);
     }
 
     #[test]

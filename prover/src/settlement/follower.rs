@@ -139,7 +139,13 @@ impl Follower {
                     queue_end,
                     block: placed.block,
                 }),
-                _ => {}
+                Event::Voided { number } => {
+                    return Err(SettlementError::Voided { number, block: placed.block });
+                }
+                Event::Resolved { .. }
+                | Event::Committed(_)
+                | Event::Chained { .. }
+                | Event::Reverted { .. } => {}
             }
         }
         // The block may have gone while its events were read.

@@ -16,7 +16,7 @@ use crate::{
 pub use archive::{Archive, ArchiveError};
 pub use follower::{Finality, Follower};
 pub use outbox::{FeePolicy, Outbox};
-pub use publish::publish;
+pub use publish::{Published, evaluate, publish};
 pub use service::{L1Connection, L1Side};
 pub use settler::{Parts, Settler, Step};
 
@@ -60,6 +60,18 @@ pub enum SettlementError {
         expected: String,
         /// The contract's.
         actual: String,
+    },
+    /// L1 took final batches back.
+    #[error(
+        "a contradiction between proofs made batch {number} and all after it void on L1 in block {block}: the log has \
+         batches that don't count any more, and nothing is settled on top of them; see `tenon rebuild` for the state \
+         that holds"
+    )]
+    Voided {
+        /// The first void batch.
+        number: u64,
+        /// Where that was said.
+        block: u64,
     },
     /// The contract is frozen: nothing settles any more.
     #[error("the rollup contract is frozen: nothing settles any more")]

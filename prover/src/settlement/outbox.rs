@@ -13,18 +13,14 @@ use tracing::{info, warn};
 use super::SettlementError;
 use crate::{
     core::unix_ms,
-    l1::{Bid, Block, Chain, Inclusion, L1Error, L1Key, Message, SignedTransaction, Unsigned, chain::Prices},
+    l1::{
+        Bid, Block, Chain, Inclusion, L1Error, L1Key, Message, SignedTransaction, Unsigned, signer::gas_limit,
+    },
     store::{
         Store,
         l1::{Charge, NewTransaction, Outgoing, Purpose, TransactionState},
     },
 };
-
-/// Part of the estimate that is added to a transaction's gas limit: one in this many.
-const GAS_MARGIN: u64 = 5;
-
-/// Most gas that a transaction may use (EIP-7825).
-const MAX_GAS: u64 = 1 << 24;
 
 /// What transactions may cost and how long they may take.
 #[derive(Clone, Copy, Debug)]
@@ -105,12 +101,12 @@ impl Outbox {
         let gas = self.chain.estimate_gas(action, message).await?;
         let recorded = self.store.outgoing().await?.iter().map(|outgoing| outgoing.nonce + 1).max();
         let nonce = self.chain.nonce(self.sender()).await?.max(recorded.unwrap_or(0));
-        let bid = self.limited(asked(self.chain.prices().await?));
+        let asked = Bid::asked(self.chain.prices().await?, sidecar.is_some());
         let signed = self.key.sign(Unsigned {
             chain_id: self.chain_id,
             nonce,
-            gas_limit: (gas + gas / GAS_MARGIN).min(MAX_GAS.max(gas)),
-            bid,
+            gas_limit: gas_limit(gas),
+            bid: asked.limited(self.policy.max_price_wei),
             message,
             sidecar,
         })?;
@@ -226,7 +222,7 @@ impl Outbox {
             return self.hand_in(&action, outgoing.id, &latest).await;
         }
         let old = Bid::of(&outgoing.raw)?;
-        let Some(bid) = self.higher(old, asked(self.chain.prices().await?)) else {
+        let Some(bid) = self.higher(old, Bid::asked(self.chain.prices().await?, old.blob > 0)) else {
             warn!(?old, limit = self.policy.max_price_wei, "a transaction is stuck and may not pay more");
             return self.hand_in(&action, outgoing.id, &latest).await;
         };
@@ -264,24 +260,9 @@ impl Outbox {
         self.handed_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn limited(&self, bid: Bid) -> Bid {
-        let most = self.policy.max_price_wei;
-        Bid { gas: bid.gas.min(most), priority: bid.priority.min(most), blob: bid.blob.min(most) }
-    }
-
     /// A bid that nodes take in place of another; none where that would cost too much.
     fn higher(&self, old: Bid, asked: Bid) -> Option<Bid> {
-        // Nodes want an eighth more, and twice as much with blobs.
-        let raised = |price: u128| if old.blob > 0 { price * 2 } else { price + price / 4 + 1 };
-        let gas = raised(old.gas).max(asked.gas);
-        let priority = raised(old.priority).max(asked.priority).min(gas);
-        let blob = if old.blob > 0 { raised(old.blob).max(asked.blob) } else { 0 };
-        let most = self.policy.max_price_wei;
-        (gas <= most && blob <= most).then_some(Bid { gas, priority, blob })
+        let raised = old.raised(asked);
+        (raised == raised.limited(self.policy.max_price_wei)).then_some(raised)
     }
-}
-
-/// A bid that stays good while prices double.
-fn asked(prices: Prices) -> Bid {
-    Bid { gas: prices.base * 2 + prices.priority, priority: prices.priority, blob: (prices.blob * 2).max(1) }
 }

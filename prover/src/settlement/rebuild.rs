@@ -183,6 +183,11 @@ impl History {
                         blob_hashes,
                     });
                 }
+                // What it was proven from stays, and so does its data; its successors are voided by another event.
+                Event::Resolved { number, state_out } => {
+                    let batch = history.batches.iter_mut().find(|batch| batch.number == number);
+                    batch.ok_or(RebuildError::NotCommitted { number })?.state_out = state_out;
+                }
                 Event::Voided { number } => {
                     history.batches.retain(|batch| batch.number < number);
                 }

@@ -16,18 +16,12 @@ use crate::{
     config::{Config, L1Settings},
     core::Core,
     executor::Submission,
-    l1::{Chain, L1Error, L1Key, Node, rollup::RollupContract},
+    l1::{Chain, DEVELOPMENT_CHAINS, L1Error, L1Key, Node, rollup::RollupContract},
     store::{Store, files::Files},
 };
 
 /// Longest pause after errors.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Chains on which no block is ever taken back by anybody else.
-const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
-
-/// The environment variable with the hex private key that commits and settles.
-pub const KEY_VARIABLE: &str = "TENON_L1_PRIVATE_KEY";
 
 /// The chain that a service follows, and how.
 #[derive(Clone, Debug)]
@@ -56,7 +50,7 @@ impl L1Connection {
     pub fn from_settings(settings: &L1Settings, chain_id: u64) -> Result<Self, L1Error> {
         Ok(Self {
             chain: Arc::new(Node::new(&settings.url, settings.beacon_url.as_deref())?),
-            key: key(settings)?,
+            key: L1Key::named(settings.key_file.as_deref())?,
             first_block: settings.first_block,
             finality: settings.finality.unwrap_or_else(|| usual_finality(chain_id)),
             poll: settings.poll,
@@ -112,7 +106,6 @@ impl L1Side {
                     follower: follower.clone(),
                     outbox,
                     rollup,
-                    domain,
                 }))
             }
         };
@@ -201,14 +194,6 @@ async fn check(chain: &dyn Chain, chain_id: u64, rollup: Address, domain: Fr) ->
         return Err(SettlementError::OtherDomain { expected, actual });
     }
     Ok(())
-}
-
-/// The key of the settings' file, or of the environment.
-fn key(settings: &L1Settings) -> Result<Option<L1Key>, L1Error> {
-    match &settings.key_file {
-        Some(path) => L1Key::from_file(path).map(Some),
-        None => std::env::var(KEY_VARIABLE).ok().map(|text| L1Key::from_hex(&text)).transpose(),
-    }
 }
 
 fn usual_finality(chain_id: u64) -> Finality {

@@ -7,16 +7,12 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use tenon_circuits::rollup::{
-    Fr,
-    evaluation::{PointInputs, points},
-    field,
-};
-use tenon_contracts::blob::{Blobs, MAX_BLOBS};
+use tenon_circuits::rollup::{evaluation, field};
+use tenon_contracts::blob::{self, MAX_BLOBS, Opening};
 use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
-use super::{Archive, Follower, Outbox, SettlementError, archive, outbox::Sent};
+use super::{Archive, ArchiveError, Follower, Outbox, SettlementError, outbox::Sent};
 use crate::{
     engine::AggregateProof,
     jobs::{AggregationState, Job, JobState},
@@ -66,7 +62,6 @@ pub struct Settler {
     follower: Follower,
     outbox: Outbox,
     rollup: Address,
-    domain: Fr,
     commits: Mutex<BTreeMap<u64, OnChain>>,
     settled: Mutex<u64>,
 }
@@ -87,14 +82,12 @@ pub struct Parts {
     pub outbox: Outbox,
     /// The rollup contract.
     pub rollup: Address,
-    /// Its domain.
-    pub domain: Fr,
 }
 
 impl Settler {
     /// A settler that has done nothing yet; what an earlier one did it finds in the store and on the chain.
     pub fn new(parts: Parts) -> Self {
-        let Parts { chain, store, files, archive, follower, outbox, rollup, domain } = parts;
+        let Parts { chain, store, files, archive, follower, outbox, rollup } = parts;
         Self {
             chain,
             store,
@@ -103,7 +96,6 @@ impl Settler {
             follower,
             outbox,
             rollup,
-            domain,
             commits: Mutex::default(),
             settled: Mutex::default(),
         }
@@ -302,13 +294,13 @@ impl Settler {
         for number in first..=aggregation.last_batch {
             batches.push(self.published(number).await?.ok_or(SettlementError::NotPublished { number })?);
         }
-        let (files, archive, domain) = (Arc::clone(&self.files), Arc::clone(&self.archive), self.domain);
+        let (files, archive) = (Arc::clone(&self.files), Arc::clone(&self.archive));
         let previous = start.previous;
         let data = spawn_blocking(move || {
             let proof: AggregateProof = files.read(FileKind::Proof, &record.proof_digest)?;
             let opened = batches
                 .into_iter()
-                .map(|(logged, batch)| open(&archive, domain, &logged, batch))
+                .map(|(logged, batch)| open(&archive, &logged, batch))
                 .collect::<Result<Vec<_>, SettlementError>>()?;
             if proof.batches.len() != opened.len() {
                 return Err(SettlementError::OtherProof { number: first });
@@ -354,14 +346,11 @@ impl Settler {
         let archive = Arc::clone(&self.archive);
         let parts: Vec<_> = batches.iter().map(|batch| batch.blob_hashes.clone()).collect();
         let sidecar = spawn_blocking(move || {
-            let mut joined = alloy::eips::eip7594::BlobTransactionSidecarEip7594::default();
-            for hashes in parts {
-                let sidecar = archive.blobs(&hashes)?.sidecar().map_err(super::ArchiveError::from)?;
-                joined.blobs.extend(sidecar.blobs);
-                joined.commitments.extend(sidecar.commitments);
-                joined.cell_proofs.extend(sidecar.cell_proofs);
-            }
-            Ok::<_, SettlementError>(joined)
+            let sidecars = parts
+                .iter()
+                .map(|hashes| archive.blobs(hashes)?.sidecar().map_err(ArchiveError::from))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, SettlementError>(blob::join_sidecars(sidecars))
         })
         .await
         .map_err(|error| SettlementError::Interrupted(error.to_string()))??;
@@ -416,24 +405,11 @@ fn lags(standing: &Standing, included: &[(Purpose, u64, u64)]) -> bool {
 /// A batch with the openings of its blobs at its point.
 fn open(
     archive: &Archive,
-    domain: Fr,
     logged: &LoggedBatch,
     batch: SettledBatch,
-) -> Result<(SettledBatch, Vec<tenon_contracts::blob::Opening>), SettlementError> {
-    let blobs: Blobs = archive.blobs(&batch.blob_hashes)?;
-    let hashes: Vec<[u8; 32]> = batch.blob_hashes.iter().map(|hash| hash.0).collect();
-    let number = batch.number;
-    let state_in =
-        field::from_bytes(&logged.summary.state_in).map_err(|_| SettlementError::NotPublished { number })?;
-    let points = points(&PointInputs {
-        domain,
-        batch: tenon_circuits::public_inputs::batch_input(number, batch.timestamp),
-        state_in,
-        state_out: batch.state_out,
-        commit: batch.commit,
-        l1_words: &batch.l1_words,
-        blob_hashes: &hashes,
-    });
-    let openings = blobs.open(points.z_d).map_err(archive::ArchiveError::from)?;
+) -> Result<(SettledBatch, Vec<Opening>), SettlementError> {
+    let z_d = evaluation::point_from_bytes(&logged.summary.z_d)
+        .map_err(|_| SettlementError::NotPublished { number: batch.number })?;
+    let openings = archive.blobs(&batch.blob_hashes)?.open(z_d).map_err(ArchiveError::from)?;
     Ok((batch, openings))
 }

@@ -22,7 +22,7 @@ use crate::{
         Inclusion, Message,
         rollup::{self, RollupContract, SettledBatch},
     },
-    settlement::{Archive, publish, rebuild::Rebuilt},
+    settlement::{Archive, Published, publish, rebuild::Rebuilt},
 };
 
 /// Operations that a settlement has to consume at most, however many are overdue.
@@ -160,8 +160,7 @@ pub async fn plan(start: Start<'_>, rebuilt: &Rebuilt) -> Result<Plan, UserError
     let archive = Archive::new(&directory.join("archive"));
     let queue_start = rebuilt.consumed;
     let (batch, execution, blobs) = blocking(move || {
-        let (execution, _) = publish(&archive, &batch, execution, queue_start)?;
-        let blobs = Blobs::from_words(&execution.da_words)?;
+        let Published { execution, blobs, .. } = publish(&archive, &batch, execution, queue_start)?;
         Ok::<_, UserError>((batch, execution, blobs))
     })
     .await??;

@@ -26,8 +26,8 @@ use tenon_prover::{
     jobs::{BatchSummary, JobState, ProofRecord, TaskKind},
     l1::{At, Bid, Chain, Inclusion, L1Key, Message, Unsigned, rollup, to_word},
     settlement::{
-        Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step, outbox::Sent,
-        publish,
+        Archive, FeePolicy, Finality, Follower, Outbox, Parts, Published, SettlementError, Settler, Step,
+        outbox::Sent, publish,
     },
     store::{
         BatchLog, JobStore, L1Store, NewBatch, Store, TaskStore,
@@ -201,7 +201,6 @@ impl World {
             follower: self.follower(),
             outbox: Outbox::new(chain, store, key, 31337, policy),
             rollup: self.rollup,
-            domain: self.domain,
         })
     }
 
@@ -279,7 +278,8 @@ impl World {
         };
         let capacity = ChunkCapacity { slots: 8, opens: 8, l1_words: 64 };
         let execution = execute(&self.state, self.domain, &batch, capacity).unwrap();
-        let (execution, publication) = publish(&self.archive(), &batch, execution, queue_start).unwrap();
+        let published = publish(&self.archive(), &batch, execution, queue_start).unwrap();
+        let Published { execution, publication, .. } = published;
         let BatchPublicInputs { points, evaluations, .. } = execution.public_inputs;
         let summary = BatchSummary {
             number,

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use halo2_proofs::plonk;
 
-use crate::halo2::{ProveError, SealedFileError};
+use crate::halo2::{ProveError, PtauError, SealedFileError, SrsSource};
 
 /// Keys or reference strings could not be made, read or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,25 @@ pub enum KeyError {
         k: u32,
         /// The largest size.
         max: u32,
+    },
+    /// A ceremony's file can't be used.
+    #[error("{path}: {source}")]
+    Ceremony {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PtauError,
+    },
+    /// A reference string is there that isn't the one to be imported.
+    #[error(
+        "{path} holds another reference string, {found}; name an empty key directory, as keys made under one string \
+         don't fit another"
+    )]
+    StringExists {
+        /// The file concerned.
+        path: PathBuf,
+        /// Where it comes from.
+        found: SrsSource,
     },
     /// A stored key was made by another version of the circuit, or under another reference string.
     #[error("{path} is for another {what}: {actual} instead of {expected}; delete it to have it made again")]

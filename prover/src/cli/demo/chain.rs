@@ -7,14 +7,12 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
 };
 use tenon_prover::{
-    l1::{At, Chain, L1Key, LocalNode, Node},
+    l1::{At, Chain, DEVELOPMENT_CHAINS, L1Key, LocalNode, Node},
     user::Sender,
 };
 
 use super::super::failure::{Blame, Failure, Outcome};
 
-/// Chains that everybody may move in time.
-const DEVELOPMENT_CHAINS: [u64; 2] = [31337, 1337];
 /// Ether of each account: a hundred.
 const FUNDS: u128 = 100 * 10_u128.pow(18);
 
