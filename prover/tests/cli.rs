@@ -328,6 +328,17 @@ fn a_service_refuses_to_start_before_long_work() {
     assert!(!path.join("keys").exists(), "keys were made");
 }
 
+#[test]
+fn a_ceremonys_file_that_is_too_small_changes_nothing() {
+    let directory = tempdir().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../circuits/testdata/ptau/small.ptau");
+    let file = file.display().to_string();
+    let import = ["keys", "import-ptau", &file, "--size-class", "small", "--keys-dir", "keys"];
+    failed(&tenon(directory.path(), &import), 2, &["small.ptau", "found 2^5"]);
+    failed(&tenon(directory.path(), &["keys", "import-ptau", "missing.ptau"]), 2, &["missing.ptau"]);
+    assert_eq!(fs::read_dir(directory.path().join("keys")).unwrap().count(), 0);
+}
+
 /// The arguments, of flags with values only the last of each.
 fn last_of_each<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     let mut result: Vec<&str> = vec![arguments[0]];
