@@ -4,7 +4,9 @@
 pub mod arithmetic;
 pub mod babyjubjub;
 pub mod canonical;
+pub mod curve;
 pub mod da_field;
+pub mod foreign;
 pub mod path;
 pub mod poseidon;
 pub mod range;

@@ -1,18 +1,18 @@
-//! Checks a trace against the constraint system: every gate on every row, every copy, every public input.
+//! Checks a trace against the constraint system: every gate on every row, every lookup, copy and public input.
 //!
 //! Unlike a prover it says what is wrong: the gate, the constraint, the row and what the row is for. [`Index`]
 //! also answers quickly whether one changed cell breaks anything, for tests that change every cell in turn.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use rayon::prelude::*;
 
-use super::columns::{LeafColumns, configure, selector_of};
-use super::trace::{COPY_COLUMNS, Cell, Gate, Trace};
+use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
+use super::trace::{ADVICE_COLUMNS, Cell, Gate, Trace};
 
 /// Something that a trace doesn't satisfy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,20 @@ pub enum Violation {
         /// The other.
         right: Cell,
         /// What the later cell's row is for.
+        label: &'static str,
+    },
+    /// A cell of a chunk column isn't a chunk.
+    Chunk {
+        /// The cell.
+        cell: Cell,
+        /// What the row is for.
+        label: &'static str,
+    },
+    /// A row isn't a place of the table of multiples that it names.
+    Multiple {
+        /// The row.
+        row: usize,
+        /// What it is for.
         label: &'static str,
     },
     /// A cell and its public input differ.
@@ -74,6 +88,10 @@ impl fmt::Display for Violation {
                 "row {} column {} differs from row {} column {} ({label})",
                 left.row, left.column, right.row, right.column
             ),
+            Self::Chunk { cell, label } => {
+                write!(f, "row {} column {} ({label}) isn't a chunk", cell.row, cell.column)
+            }
+            Self::Multiple { row, label } => write!(f, "row {row} ({label}) isn't in its table of multiples"),
             Self::PublicInput { index, cell } => {
                 write!(f, "public input {index} differs from row {} column {}", cell.row, cell.column)
             }
@@ -96,7 +114,8 @@ struct GateConstraints {
 
 /// The constraint system, ready to be evaluated on traces.
 pub struct Checker {
-    columns: LeafColumns,
+    set: &'static GateSet,
+    columns: Columns,
     gates: HashMap<Gate, GateConstraints>,
     unusable_rows: usize,
 }
@@ -110,10 +129,17 @@ impl Default for Checker {
 impl Checker {
     /// Builds the leaf circuit's constraint system.
     pub fn new() -> Self {
+        Self::of(&GateSet::LEAF)
+    }
+
+    /// Builds the constraint system of a set of gates.
+    pub fn of(set: &'static GateSet) -> Self {
         let mut cs = ConstraintSystem::default();
-        let columns = configure(&mut cs);
-        let gates = Gate::ALL
-            .into_iter()
+        let columns = configure(&mut cs, set);
+        let gates = set
+            .gates
+            .iter()
+            .copied()
             .zip(cs.gates())
             .map(|(gate, source)| {
                 let constraints = source
@@ -125,7 +151,7 @@ impl Checker {
                 (gate, GateConstraints { gate, constraints })
             })
             .collect();
-        Self { columns, gates, unusable_rows: cs.blinding_factors() + 1 }
+        Self { set, columns, gates, unusable_rows: cs.blinding_factors() + 1 }
     }
 
     /// Rows that a circuit of 2^k rows can use.
@@ -144,7 +170,7 @@ impl Checker {
         violations.extend(trace.assigned_twice().iter().map(|cell| Violation::AssignedTwice { cell: *cell }));
         for (left, right) in trace.copies() {
             for cell in [left, right] {
-                if usize::from(cell.column) >= COPY_COLUMNS {
+                if usize::from(cell.column) >= self.set.copy_columns {
                     violations.push(Violation::NotCopyable { cell: *cell });
                 }
             }
@@ -158,6 +184,9 @@ impl Checker {
                 violations.push(Violation::PublicInput { index: *index, cell: *cell });
             }
         }
+        if self.set.chunks {
+            violations.append(&mut self.broken_lookups(trace));
+        }
         let mut broken: Vec<Violation> =
             (0..trace.rows()).into_par_iter().flat_map_iter(|row| self.broken_at(trace, row)).collect();
         violations.append(&mut broken);
@@ -167,7 +196,7 @@ impl Checker {
 
     /// Every constraint, in the constraint system's order: its gate, its name, its degree with the selector.
     pub fn constraints(&self) -> impl Iterator<Item = (Gate, &str, usize)> {
-        let gates = Gate::ALL.iter().filter_map(|gate| self.gates.get(gate));
+        let gates = self.set.gates.iter().filter_map(|gate| self.gates.get(gate));
         gates.flat_map(|gate| {
             gate.constraints.iter().map(|(name, polynomial)| (gate.gate, name.as_str(), polynomial.degree()))
         })
@@ -180,6 +209,22 @@ impl Checker {
             .iter()
             .map(|(name, polynomial)| (name.as_str(), self.evaluate(polynomial, trace, row)))
             .collect()
+    }
+
+    fn broken_lookups(&self, trace: &Trace) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let places = Places::new(trace);
+        for row in 0..trace.rows() {
+            let label = trace.label_of(row);
+            for column in (ADVICE_COLUMNS..).zip(trace.chunks(row)).filter(|(_, chunk)| !is_chunk(*chunk)) {
+                let cell = Cell { row: row as u32, column: column.0 as u8 };
+                violations.push(Violation::Chunk { cell, label });
+            }
+            if !places.has(trace, row) {
+                violations.push(Violation::Multiple { row, label });
+            }
+        }
+        violations
     }
 
     fn broken_at(&self, trace: &Trace, row: usize) -> Vec<Violation> {
@@ -219,11 +264,38 @@ impl Checker {
             return trace.constant(row, constant);
         }
         let selector = self.columns.selectors.iter().position(|c| c.index() == column);
-        match selector_of(trace.gate(row)) {
+        match self.set.selector_of(trace.gate(row)) {
             Some((of_gate, value)) if selector == Some(of_gate) => Fr::from(value),
             _ => Fr::ZERO,
         }
     }
+}
+
+fn is_chunk(value: u32) -> bool {
+    (value as usize) < RANGE_ROWS
+}
+
+/// The cells of a row as a looked-up multiple: the table's number and the columns that aren't chunks.
+type Multiple = [[u8; 32]; ADVICE_COLUMNS + 1];
+
+/// The places of all tables of multiples.
+struct Places(HashSet<Multiple>);
+
+impl Places {
+    fn new(trace: &Trace) -> Self {
+        let rows = (0..trace.rows()).filter(|row| trace.gate(*row).is_table());
+        Self(rows.map(|row| multiple(trace, row)).collect())
+    }
+
+    /// Whether a row, if it is looked up at all, is in its table.
+    fn has(&self, trace: &Trace, row: usize) -> bool {
+        !lookups_of(trace, row).0 || self.0.contains(&multiple(trace, row))
+    }
+}
+
+fn multiple(trace: &Trace, row: usize) -> Multiple {
+    let cell = |i: usize| i.checked_sub(1).map_or(trace.constant(row, 0), |column| trace.value(row, column));
+    std::array::from_fn(|i| cell(i).to_repr())
 }
 
 fn shifted(row: usize, rotation: i32) -> Option<usize> {
@@ -240,6 +312,10 @@ pub struct Index<'c> {
     /// By gate and advice column: the constraints that read it, with the rotation.
     readers: HashMap<(Gate, usize), Vec<(usize, i32)>>,
     linked: Vec<u16>,
+    /// The lowest and the highest rotation at which a gate reads.
+    reach: (i32, i32),
+    /// The honest ones: a gate ties the two places of a pair to each other, so that no change of one cell passes there.
+    places: Places,
 }
 
 impl<'c> Index<'c> {
@@ -258,7 +334,9 @@ impl<'c> Index<'c> {
         for cell in copied.chain(trace.public().iter().map(|(cell, _)| *cell)) {
             linked[cell.row as usize] |= 1 << cell.column;
         }
-        Self { checker, readers, linked }
+        let rotations = readers.values().flatten().map(|(_, rotation)| *rotation);
+        let reach = rotations.fold((0, 0), |(low, high), rotation| (low.min(rotation), high.max(rotation)));
+        Self { checker, readers, linked, reach, places: Places::new(trace) }
     }
 
     /// Whether a changed value in one cell of a satisfied trace breaks a constraint, a copy or a public input.
@@ -267,18 +345,26 @@ impl<'c> Index<'c> {
         if self.linked[row] & (1 << column) != 0 {
             return true;
         }
-        let first = row.saturating_sub(2);
-        (first..=row + 2).any(|anchor| {
-            let gate = trace.gate(anchor);
-            let Some(readers) = self.readers.get(&(gate, column)) else { return false };
-            let constraints = self.checker.gates.get(&gate);
-            readers.iter().any(|(index, rotation)| {
-                shifted(anchor, *rotation) == Some(row)
-                    && constraints.and_then(|c| c.constraints.get(*index)).is_some_and(|(_, polynomial)| {
-                        !bool::from(self.checker.evaluate(polynomial, trace, anchor).is_zero())
-                    })
+        let breaks_lookup = match column.checked_sub(ADVICE_COLUMNS) {
+            Some(place) => trace.chunks(row).get(place).is_some_and(|chunk| !is_chunk(*chunk)),
+            None => self.checker.set.chunks && !self.places.has(trace, row),
+        };
+        let (low, high) = self.reach;
+        let anchors = shifted(row, -high).unwrap_or(0)..=shifted(row, -low).unwrap_or(row);
+        breaks_lookup
+            || anchors.into_iter().any(|anchor| {
+                let gate = trace.gate(anchor);
+                let Some(readers) = self.readers.get(&(gate, column)) else { return false };
+                let constraints = self.checker.gates.get(&gate);
+                readers.iter().any(|(index, rotation)| {
+                    shifted(anchor, *rotation) == Some(row)
+                        && constraints.and_then(|c| c.constraints.get(*index)).is_some_and(
+                            |(_, polynomial)| {
+                                !bool::from(self.checker.evaluate(polynomial, trace, anchor).is_zero())
+                            },
+                        )
+                })
             })
-        })
     }
 }
 

@@ -1,7 +1,8 @@
-//! The leaf circuit's columns and the constraint system made of its gates.
+//! Columns, and the constraint system made of a circuit's set of gates.
 //!
-//! Two pairs of gates of degree 3 share a selector column each, telling themselves apart by its value (1 or 2);
-//! every other gate has a column of its own. Fewer columns are fewer commitments for the aggregation to verify.
+//! Gates of low degree share a selector column, telling themselves apart by its value. Fewer columns are fewer
+//! commitments for a verifier. Circuits with chunks have two lookups besides: each chunk column's cells in the range
+//! table, and the places of [`Gate::CurveAdd`] rows in the tables of multiples that stand in the trace itself.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
@@ -10,54 +11,157 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 
-use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, COPY_COLUMNS, Gate};
+use super::trace::{ADVICE_COLUMNS, CHUNK_BITS, CHUNK_COLUMNS, CONSTANT_COLUMNS, COPY_COLUMNS, Gate, Trace};
 use crate::gadgets;
 
 /// The highest degree that a constraint may have, its selector included. The proof system's extended domain, and
 /// with it proving time, doubles beyond 5.
 pub const MAX_DEGREE: usize = 5;
 
-const SELECTOR_COLUMNS: usize = 10;
+/// The gates of a circuit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GateSet {
+    /// In the order in which the constraint system holds them.
+    pub gates: &'static [Gate],
+    /// Gates that share a selector column: the first is switched on by 1, the next by 2, and so on.
+    pub selectors: &'static [&'static [Gate]],
+    /// The first advice columns, those whose cells can take part in copies.
+    pub copy_columns: usize,
+    /// Whether there are chunks and tables of multiples.
+    pub chunks: bool,
+}
+
+impl GateSet {
+    /// The leaf circuit.
+    pub const LEAF: Self = Self {
+        gates: &[
+            Gate::Arithmetic,
+            Gate::Path,
+            Gate::Ladder,
+            Gate::FixedBase,
+            Gate::Range,
+            Gate::Full3,
+            Gate::Partial3,
+            Gate::Full5,
+            Gate::Partial5,
+            Gate::Last5,
+            Gate::Full6,
+            Gate::Partial6,
+        ],
+        selectors: &[
+            &[Gate::Arithmetic, Gate::Path],
+            &[Gate::Ladder, Gate::FixedBase],
+            &[Gate::Range],
+            &[Gate::Full3],
+            &[Gate::Partial3],
+            &[Gate::Full5],
+            &[Gate::Partial5],
+            &[Gate::Full6],
+            &[Gate::Partial6],
+            &[Gate::Last5],
+        ],
+        copy_columns: COPY_COLUMNS,
+        chunks: false,
+    };
+
+    /// Circuits that verify proofs.
+    pub const RECURSION: Self = Self {
+        gates: &[
+            Gate::Arithmetic,
+            Gate::Range,
+            Gate::Full5,
+            Gate::Partial5,
+            Gate::Last5,
+            Gate::CurveAdd,
+            Gate::CurveDouble,
+            Gate::CurveNormalize,
+            Gate::CurveCoordinates,
+            Gate::CurveEquation,
+            Gate::CurveCanonical,
+            Gate::CurveTable,
+            Gate::CurveConstant,
+        ],
+        selectors: &[
+            &[Gate::Arithmetic],
+            &[Gate::Range],
+            &[Gate::Full5],
+            &[Gate::Partial5],
+            &[Gate::Last5],
+            &[Gate::CurveAdd],
+            &[Gate::CurveDouble, Gate::CurveNormalize, Gate::CurveEquation],
+            &[Gate::CurveCoordinates, Gate::CurveTable, Gate::CurveConstant],
+            &[Gate::CurveCanonical],
+        ],
+        copy_columns: ADVICE_COLUMNS,
+        chunks: true,
+    };
+
+    /// The selector column of a gate and the value that switches it on.
+    pub fn selector_of(&self, gate: Gate) -> Option<(usize, u64)> {
+        self.selectors.iter().enumerate().find_map(|(column, shared)| {
+            let place = shared.iter().position(|other| *other == gate)?;
+            Some((column, place as u64 + 1))
+        })
+    }
+
+    /// 0 except where a column holds the gate's value; there it is another constant.
+    fn selector(&self, gate: Gate, columns: &Columns, meta: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        let Some((column, value)) = self.selector_of(gate) else {
+            return Expression::Constant(Fr::ZERO);
+        };
+        let q = meta.query_fixed(columns.selectors[column], Rotation::cur());
+        let last = self.selectors[column].len() as u64;
+        let others = (1..=last).filter(|other| *other != value);
+        others.fold(q.clone(), |product, other| {
+            let other = Expression::Constant(Fr::from(other));
+            product * if value == 1 { other - q.clone() } else { q.clone() - other }
+        })
+    }
+}
 
 /// A constraint and its name.
 pub type NamedConstraint = (String, Expression<Fr>);
 
-/// Columns of the leaf circuit.
+/// Columns of a circuit.
 #[derive(Clone, Debug)]
-pub struct LeafColumns {
-    /// Witness columns; the first [`COPY_COLUMNS`] can be copied.
-    pub advice: [Column<Advice>; ADVICE_COLUMNS],
+pub struct Columns {
+    /// Witness columns, those of chunks last.
+    pub advice: Vec<Column<Advice>>,
     /// Constants by row.
     pub constants: [Column<Fixed>; CONSTANT_COLUMNS],
-    /// Selector columns, see [`selector_of`].
-    pub selectors: [Column<Fixed>; SELECTOR_COLUMNS],
+    /// Selector columns, see [`GateSet::selector_of`].
+    pub selectors: Vec<Column<Fixed>>,
     /// Public inputs.
     pub instance: Column<Instance>,
+    /// What lookups need, in circuits with chunks.
+    pub lookups: Option<LookupColumns>,
 }
 
-/// The selector column of a gate and the value that switches it on.
-pub fn selector_of(gate: Gate) -> Option<(usize, u64)> {
-    Some(match gate {
-        Gate::None => return None,
-        Gate::Arithmetic => (0, 1),
-        Gate::Path => (0, 2),
-        Gate::Ladder => (1, 1),
-        Gate::FixedBase => (1, 2),
-        Gate::Range => (2, 1),
-        Gate::Full3 => (3, 1),
-        Gate::Partial3 => (4, 1),
-        Gate::Full5 => (5, 1),
-        Gate::Partial5 => (6, 1),
-        Gate::Full6 => (7, 1),
-        Gate::Partial6 => (8, 1),
-        Gate::Last5 => (9, 1),
-    })
+/// Fixed columns of lookups.
+#[derive(Clone, Copy, Debug)]
+pub struct LookupColumns {
+    /// All values that a chunk can have, then 0.
+    pub range: Column<Fixed>,
+    /// 1 where a row is looked up, else 0.
+    pub looks_up: Column<Fixed>,
+    /// The number of the table that the row is a place of, 0 where it is none.
+    pub table: Column<Fixed>,
 }
+
+/// Whether a row is looked up in a table of multiples, and the number of the table that it is a place of.
+pub fn lookups_of(trace: &Trace, row: usize) -> (bool, Fr) {
+    let (gate, number) = (trace.gate(row), trace.constant(row, 0));
+    let looks_up = gate == Gate::CurveAdd && number != Fr::ZERO;
+    (looks_up, if gate.is_table() { number } else { Fr::ZERO })
+}
+
+/// Values of the range table.
+pub const RANGE_ROWS: usize = 1 << CHUNK_BITS;
 
 /// The cells around a gate's anchor row, as expressions.
 pub struct Window<'w, 'm> {
     meta: &'w mut VirtualCells<'m, Fr>,
-    columns: &'w LeafColumns,
+    columns: &'w Columns,
 }
 
 impl Window<'_, '_> {
@@ -71,28 +175,21 @@ impl Window<'_, '_> {
         std::array::from_fn(|i| self.cell(rotation, first + i))
     }
 
+    /// Chunks `first` to `first + count` of the rows from the anchor on.
+    pub fn chunks(&mut self, first: usize, count: usize) -> Vec<Expression<Fr>> {
+        let place = |i| ((i / CHUNK_COLUMNS) as i32, ADVICE_COLUMNS + i % CHUNK_COLUMNS);
+        (first..first + count).map(place).map(|(rotation, column)| self.cell(rotation, column)).collect()
+    }
+
     /// The constant in `column`, `rotation` rows after the anchor.
     pub fn constant(&mut self, rotation: i32, column: usize) -> Expression<Fr> {
         self.meta.query_fixed(self.columns.constants[column], Rotation(rotation))
     }
 }
 
-fn selector_expression(gate: Gate, columns: &LeafColumns, meta: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
-    let Some((column, value)) = selector_of(gate) else {
-        return Expression::Constant(Fr::ZERO);
-    };
-    let q = meta.query_fixed(columns.selectors[column], Rotation::cur());
-    let shared = Gate::ALL.iter().filter(|g| selector_of(**g).is_some_and(|(c, _)| c == column)).count() > 1;
-    match (shared, value) {
-        (false, _) => q,
-        (true, 1) => q.clone() * (Expression::Constant(Fr::from(2)) - q),
-        (true, _) => q.clone() * (q - Expression::Constant(Fr::ONE)),
-    }
-}
-
 fn constraints_of(gate: Gate, window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     match gate {
-        Gate::None => Vec::new(),
+        Gate::None | Gate::CurveTableEnd => Vec::new(),
         Gate::Arithmetic => gadgets::arithmetic::constraints(window),
         Gate::Path => gadgets::path::constraints(window),
         Gate::Ladder => gadgets::babyjubjub::ladder_constraints(window),
@@ -105,26 +202,40 @@ fn constraints_of(gate: Gate, window: &mut Window<'_, '_>) -> Vec<NamedConstrain
         Gate::Last5 => gadgets::poseidon::last_constraints::<5>(window),
         Gate::Full6 => gadgets::poseidon::full_constraints::<6>(window),
         Gate::Partial6 => gadgets::poseidon::partial_constraints::<6>(window),
+        Gate::CurveAdd => gadgets::curve::gates::add(window),
+        Gate::CurveDouble => gadgets::curve::gates::double(window),
+        Gate::CurveNormalize => gadgets::curve::gates::normalize(window),
+        Gate::CurveCoordinates => gadgets::curve::gates::coordinates(window),
+        Gate::CurveEquation => gadgets::curve::gates::equation(window),
+        Gate::CurveCanonical => gadgets::curve::gates::canonical(window),
+        Gate::CurveTable => gadgets::curve::gates::table(window),
+        Gate::CurveConstant => gadgets::curve::gates::constant(window),
     }
 }
 
-/// Declares the columns and every gate, in the order of [`Gate::ALL`].
+/// Declares the columns, every gate of a set in its order, and its lookups.
 ///
 /// # Panics
 /// If a constraint's degree passes [`MAX_DEGREE`]: such a circuit must not get a key.
-pub fn configure(meta: &mut ConstraintSystem<Fr>) -> LeafColumns {
-    let advice = std::array::from_fn(|_| meta.advice_column());
+pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet) -> Columns {
+    let width = ADVICE_COLUMNS + if set.chunks { CHUNK_COLUMNS } else { 0 };
+    let advice: Vec<_> = (0..width).map(|_| meta.advice_column()).collect();
     let constants = std::array::from_fn(|_| meta.fixed_column());
-    let selectors = std::array::from_fn(|_| meta.fixed_column());
+    let selectors = set.selectors.iter().map(|_| meta.fixed_column()).collect();
     let instance = meta.instance_column();
-    for column in advice.iter().take(COPY_COLUMNS) {
+    for column in advice.iter().take(set.copy_columns) {
         meta.enable_equality(*column);
     }
     meta.enable_equality(instance);
-    let columns = LeafColumns { advice, constants, selectors, instance };
-    for gate in Gate::ALL {
+    let lookups = set.chunks.then(|| LookupColumns {
+        range: meta.fixed_column(),
+        looks_up: meta.fixed_column(),
+        table: meta.fixed_column(),
+    });
+    let columns = Columns { advice, constants, selectors, instance, lookups };
+    for gate in set.gates.iter().copied() {
         meta.create_gate(format!("{gate:?}"), |meta| {
-            let selector = selector_expression(gate, &columns, meta);
+            let selector = set.selector(gate, &columns, meta);
             let constraints = constraints_of(gate, &mut Window { meta, columns: &columns });
             for (name, constraint) in &constraints {
                 let degree = (selector.clone() * constraint.clone()).degree();
@@ -133,5 +244,32 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>) -> LeafColumns {
             Constraints::with_selector(selector, constraints)
         });
     }
+    if let Some(lookups) = lookups {
+        configure_lookups(meta, &columns, lookups);
+    }
+    let degree = meta.degree();
+    assert!(degree <= MAX_DEGREE, "the lookups have degree {degree}, at most {MAX_DEGREE}");
     columns
+}
+
+fn configure_lookups(meta: &mut ConstraintSystem<Fr>, columns: &Columns, lookups: LookupColumns) {
+    for column in &columns.advice[ADVICE_COLUMNS..] {
+        meta.lookup_any("chunk", |meta| {
+            let chunk = meta.query_advice(*column, Rotation::cur());
+            vec![(chunk, meta.query_fixed(lookups.range, Rotation::cur()))]
+        });
+    }
+    // The table's side has no selector: rows that are no place of a table have number 0, and so have looked-up rows
+    // that look nothing up, whose other cells count as 0. Such a row is always there, after the trace's end.
+    meta.lookup_any("multiple", |meta| {
+        let looks_up = meta.query_fixed(lookups.looks_up, Rotation::cur());
+        let number = meta.query_fixed(columns.constants[0], Rotation::cur());
+        let table = meta.query_fixed(lookups.table, Rotation::cur());
+        let mut pairs = vec![(looks_up.clone() * number, table)];
+        for column in &columns.advice[..ADVICE_COLUMNS] {
+            let cell = meta.query_advice(*column, Rotation::cur());
+            pairs.push((looks_up.clone() * cell.clone(), cell));
+        }
+        pairs
+    });
 }

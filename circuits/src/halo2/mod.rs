@@ -1,6 +1,7 @@
 //! Keys, proofs and what they need, on the halo2 proof system over BN254 with KZG commitments.
 
 pub mod checker;
+pub mod circuit;
 pub mod columns;
 pub mod fingerprint;
 mod fixed_base;

@@ -2,11 +2,11 @@
 //!
 //! Gadgets append rows to a [`Trace`]; fragments built apart (in parallel, one a transaction) are joined with
 //! [`Trace::append`]. The finished table is checked by [`super::checker`] and written once into one region by
-//! [`super::leaf::LeafCircuit`]. Rows are absolute, every cell is written at most once, and a row belongs to at
+//! [`super::circuit::write`]. Rows are absolute, every cell is written at most once, and a row belongs to at
 //! most one [`Gate`].
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 
 /// Advice columns of the leaf circuit.
 pub const ADVICE_COLUMNS: usize = 10;
@@ -14,6 +14,11 @@ pub const ADVICE_COLUMNS: usize = 10;
 pub const COPY_COLUMNS: usize = 6;
 /// Fixed columns that hold a row's constants (round constants, coefficients, point tables).
 pub const CONSTANT_COLUMNS: usize = 8;
+/// Further advice columns of circuits with lookups: every cell in them is a chunk, below 2^[`CHUNK_BITS`]. They follow
+/// the others in numbering and can't be copied.
+pub const CHUNK_COLUMNS: usize = 5;
+/// Bits of a chunk.
+pub const CHUNK_BITS: u32 = 15;
 
 /// The gate that a row anchors; its equations are on the page of the gadget of the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -45,24 +50,36 @@ pub enum Gate {
     Full6,
     /// Partial rounds of width 6.
     Partial6,
+    /// [`crate::gadgets::curve`], a sum of two points.
+    CurveAdd,
+    /// Twice a point.
+    CurveDouble,
+    /// A point's second coordinate reduced.
+    CurveNormalize,
+    /// New coordinates.
+    CurveCoordinates,
+    /// A point's equation.
+    CurveEquation,
+    /// Coordinates below the base field's order.
+    CurveCanonical,
+    /// Two places of a table of multiples: a point and its negative.
+    CurveTable,
+    /// The second place of a [`Self::CurveTable`] or [`Self::CurveConstant`]; no equations of its own.
+    CurveTableEnd,
+    /// Two places of a table of multiples of a constant.
+    CurveConstant,
 }
 
 impl Gate {
-    /// Every gate with equations, in the order in which the constraint system holds them.
-    pub const ALL: [Self; 12] = [
-        Self::Arithmetic,
-        Self::Path,
-        Self::Ladder,
-        Self::FixedBase,
-        Self::Range,
-        Self::Full3,
-        Self::Partial3,
-        Self::Full5,
-        Self::Partial5,
-        Self::Last5,
-        Self::Full6,
-        Self::Partial6,
-    ];
+    /// Whether a row with this gate is a place of a table of multiples, the table's number in its first constant.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::CurveTable | Self::CurveTableEnd | Self::CurveConstant)
+    }
+
+    /// Whether the first constant of a row with this gate is the number of a table, 0 for none.
+    pub fn names_table(self) -> bool {
+        self.is_table() || self == Self::CurveAdd
+    }
 }
 
 /// A place in the trace, or, inside a fragment, the import that stands for one.
@@ -112,6 +129,10 @@ pub struct Trace {
     gates: Vec<Gate>,
     advice: Vec<[Fr; ADVICE_COLUMNS]>,
     assigned: Vec<u16>,
+    /// Ends with the last row that has chunks. Wider than a chunk, so that forged ones reach the checker.
+    chunks: Vec<[u32; CHUNK_COLUMNS]>,
+    /// Tables of multiples so far; they are numbered from 1.
+    tables: u64,
     constants: Vec<[Fr; CONSTANT_COLUMNS]>,
     copies: Vec<(Cell, Cell)>,
     public: Vec<(Cell, usize)>,
@@ -141,6 +162,32 @@ impl Trace {
         self.advice.push([Fr::ZERO; ADVICE_COLUMNS]);
         self.assigned.push(0);
         self.gates.len() - 1
+    }
+
+    /// Writes chunk number `index` of the rows from `row` on, five a row. A value of more bits is for the checker to
+    /// refuse.
+    pub fn set_chunk(&mut self, row: usize, index: usize, value: u32) {
+        let (row, place) = (row + index / CHUNK_COLUMNS, index % CHUNK_COLUMNS);
+        if self.chunks.len() <= row {
+            self.chunks.resize(row + 1, [0; CHUNK_COLUMNS]);
+        }
+        let bit = 1 << (ADVICE_COLUMNS + place);
+        if self.assigned[row] & bit != 0 {
+            self.twice.push(Cell { row: row as u32, column: (ADVICE_COLUMNS + place) as u8 });
+        }
+        self.assigned[row] |= bit;
+        self.chunks[row][place] = value;
+    }
+
+    /// The number of a new table of multiples.
+    pub fn new_table(&mut self) -> u64 {
+        self.tables += 1;
+        self.tables
+    }
+
+    /// A variable that has been written before.
+    pub fn var(&self, row: usize, column: usize) -> Var {
+        Var { cell: Cell { row: row as u32, column: column as u8 }, value: self.value(row, column) }
     }
 
     /// Makes an existing row without a gate anchor one.
@@ -185,9 +232,20 @@ impl Trace {
         }
     }
 
-    /// Appends a fragment whose imports are `imports`, in order, and returns the row at which it starts.
-    pub fn append(&mut self, fragment: Self, imports: &[Var]) -> u32 {
+    /// Appends a fragment whose imports are `imports`, in order, and returns the row at which it starts. Its tables of
+    /// multiples get numbers of their own.
+    pub fn append(&mut self, mut fragment: Self, imports: &[Var]) -> u32 {
         let offset = self.gates.len() as u32;
+        for (gate, constants) in fragment.gates.iter().zip(&mut fragment.constants) {
+            if gate.names_table() && constants[0] != Fr::ZERO {
+                constants[0] += Fr::from(self.tables);
+            }
+        }
+        self.tables += fragment.tables;
+        if !fragment.chunks.is_empty() {
+            self.chunks.resize(self.gates.len(), [0; CHUNK_COLUMNS]);
+            self.chunks.extend(fragment.chunks);
+        }
         self.gates.extend(fragment.gates);
         self.advice.extend(fragment.advice);
         self.assigned.extend(fragment.assigned);
@@ -208,12 +266,33 @@ impl Trace {
 
     /// The value of a cell, 0 outside the trace.
     pub fn value(&self, row: usize, column: usize) -> Fr {
-        self.advice.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(Fr::ZERO)
+        match column.checked_sub(ADVICE_COLUMNS) {
+            None => self.advice.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(Fr::ZERO),
+            Some(place) => {
+                let chunk = self.chunks.get(row).and_then(|chunks| chunks.get(place));
+                Fr::from(u64::from(chunk.copied().unwrap_or(0)))
+            }
+        }
     }
 
-    /// Overwrites a cell's value and nothing else: what a dishonest prover can do.
+    /// The chunks of a row.
+    pub fn chunks(&self, row: usize) -> [u32; CHUNK_COLUMNS] {
+        self.chunks.get(row).copied().unwrap_or_default()
+    }
+
+    /// Overwrites a cell's value and nothing else: what a dishonest prover can do. A chunk's value counts modulo 2^32.
     pub fn forge(&mut self, row: usize, column: usize, value: Fr) {
-        self.advice[row][column] = value;
+        match column.checked_sub(ADVICE_COLUMNS) {
+            None => self.advice[row][column] = value,
+            Some(place) => {
+                if self.chunks.len() <= row {
+                    self.chunks.resize(row + 1, [0; CHUNK_COLUMNS]);
+                }
+                let low = value.to_repr();
+                let bytes = [0, 1, 2, 3].map(|i| low.as_ref().get(i).copied().unwrap_or(0));
+                self.chunks[row][place] = u32::from_le_bytes(bytes);
+            }
+        }
     }
 
     /// Whether a cell was written.

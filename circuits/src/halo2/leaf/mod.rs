@@ -12,13 +12,14 @@ pub mod slot;
 pub mod streams;
 pub mod values;
 
-use halo2_proofs::circuit::{Cell as ProofCell, Layouter, SimpleFloorPlanner, Value};
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{LeafColumns, configure, selector_of};
-use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+use super::circuit::write;
+use super::columns::{Columns, GateSet, configure};
+use super::trace::Trace;
 use crate::rollup::ChunkCapacity;
 use crate::witness::ChunkWitness;
 use streams::Places;
@@ -103,13 +104,8 @@ impl LeafCircuit {
     }
 }
 
-fn in_proof(cell: Cell, columns: &LeafColumns) -> ProofCell {
-    let column: Column<Any> = columns.advice[usize::from(cell.column)].into();
-    ProofCell { row_offset: cell.row as usize, column }
-}
-
 impl Circuit<Fr> for LeafCircuit {
-    type Config = LeafColumns;
+    type Config = Columns;
     type FloorPlanner = SimpleFloorPlanner;
     type Params = SizeClass;
 
@@ -121,42 +117,15 @@ impl Circuit<Fr> for LeafCircuit {
         self.class
     }
 
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> LeafColumns {
-        configure(meta)
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
+        configure(meta, &GateSet::LEAF)
     }
 
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: SizeClass) -> LeafColumns {
-        configure(meta)
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: SizeClass) -> Columns {
+        configure(meta, &GateSet::LEAF)
     }
 
-    fn synthesize(&self, columns: LeafColumns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        let trace = &self.trace;
-        layouter.assign_region(
-            || "leaf",
-            |mut region| {
-                for row in 0..trace.rows() {
-                    for column in 0..ADVICE_COLUMNS {
-                        if trace.is_assigned(row, column) {
-                            let value = Value::known(trace.value(row, column));
-                            region.assign_advice(columns.advice[column], row, value);
-                        }
-                    }
-                    for column in 0..CONSTANT_COLUMNS {
-                        region.assign_fixed(columns.constants[column], row, trace.constant(row, column));
-                    }
-                    if let Some((column, value)) = selector_of(trace.gate(row)) {
-                        region.assign_fixed(columns.selectors[column], row, Fr::from(value));
-                    }
-                }
-                for (left, right) in trace.copies() {
-                    region.constrain_equal(in_proof(*left, &columns), in_proof(*right, &columns));
-                }
-                Ok(())
-            },
-        )?;
-        for (cell, index) in trace.public() {
-            layouter.constrain_instance(in_proof(*cell, &columns), columns.instance, *index);
-        }
-        Ok(())
+    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        write(&self.trace, &columns, &GateSet::LEAF, &mut layouter)
     }
 }

@@ -1,0 +1,184 @@
+//! Sums of multiples of points by Straus' method: one chain of doublings for all points, five bits a digit.
+
+use std::sync::OnceLock;
+
+use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1, G1Affine};
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use halo2_proofs::halo2curves::group::Curve;
+use num_bigint::BigUint;
+use sha2::{Digest, Sha256};
+
+use super::Point;
+use super::blocks::{self, Addend, Full, Position, Running};
+use crate::gadgets::arithmetic::power;
+use crate::gadgets::foreign::to_integer;
+use crate::halo2::trace::{Trace, Var};
+
+/// Bits of a digit.
+pub const WINDOW: usize = 5;
+/// Digits of a scalar: 2^255 is more than 2r.
+const DIGITS: usize = 51;
+/// Odd multiples of a point up to the largest digit.
+const MULTIPLES: usize = 1 << (WINDOW - 1);
+
+/// The digits of a scalar, lowest first: odd, between −31 and 31, given as magnitude and sign.
+pub fn digits(scalar: Fr) -> Vec<(u64, bool)> {
+    let integer = to_integer(scalar);
+    let mut rest = if integer.bit(0) { integer } else { integer + to_integer(-Fr::ONE) + 1_u8 };
+    let half = 1_u64 << WINDOW;
+    let mut digits = Vec::with_capacity(DIGITS);
+    for _ in 1..DIGITS {
+        let low = rest.iter_u64_digits().next().unwrap_or(0) % (2 * half);
+        // rest − (low − half), divided by 2^WINDOW, is odd again.
+        rest = (rest + half - low) >> WINDOW;
+        digits.push((low.abs_diff(half), low < half));
+    }
+    digits.push((rest.iter_u64_digits().next().unwrap_or(0), false));
+    digits
+}
+
+/// A point whose logarithm nobody knows: the first x from a hash on that is one's.
+fn offset() -> G1Affine {
+    static OFFSET: OnceLock<G1Affine> = OnceLock::new();
+    *OFFSET.get_or_init(|| {
+        let seed = BigUint::from_bytes_be(&Sha256::digest(b"tenon.v1.msm.offset"));
+        let words: Vec<u64> = seed.iter_u64_digits().collect();
+        let mut x = words
+            .iter()
+            .rev()
+            .fold(Fq::ZERO, |sum, word| sum * Fq::from(2).pow_vartime([64]) + Fq::from(*word));
+        loop {
+            if let Some(y) = Option::<Fq>::from((x.square() * x + Fq::from(3)).sqrt()) {
+                return G1Affine { x, y: if bool::from(y.is_odd()) { -y } else { y } };
+            }
+            x += Fq::ONE;
+        }
+    })
+}
+
+/// A table of odd multiples and where its multiples are.
+struct Table {
+    number: u64,
+    multiples: Vec<Position>,
+}
+
+/// The odd multiples of a point, each the one before plus twice the point.
+fn variable_table(trace: &mut Trace, point: &Full) -> Table {
+    let number = trace.new_table();
+    trace.label("curve: twice the point");
+    point.start(trace);
+    let twice = blocks::double(trace, point);
+    trace.label("curve: odd multiples");
+    let mut position = point.position().start(trace);
+    let mut multiples = vec![position.clone()];
+    for _ in 1..MULTIPLES {
+        position = blocks::add(trace, &position, Addend::Unit(&twice), None).0;
+        multiples.push(position.clone());
+    }
+    trace.label("curve: table of multiples");
+    let digits = (1..).step_by(2);
+    let place = |(digit, multiple)| blocks::table_pair(trace, Fr::from(number), digit, multiple);
+    let multiples = digits.zip(&multiples).map(place).collect();
+    Table { number, multiples }
+}
+
+fn constant_table(trace: &mut Trace, point: &G1Affine) -> Table {
+    let number = trace.new_table();
+    trace.label("curve: table of a constant's multiples");
+    let twice = G1::from(*point) + point;
+    let multiples: Vec<G1> = std::iter::successors(Some(G1::from(*point)), |multiple| Some(multiple + twice))
+        .take(MULTIPLES)
+        .collect();
+    let digits = (1..).step_by(2);
+    let place = |(digit, multiple): (u64, &G1)| {
+        let [placed, _] = blocks::constant_pair(trace, Fr::from(number), digit, multiple.to_affine());
+        placed
+    };
+    let multiples = digits.zip(&multiples).map(place).collect();
+    Table { number, multiples }
+}
+
+/// A scalar on its way through the chain.
+struct Term {
+    scalar: Var,
+    digits: Vec<(u64, bool)>,
+    table: Table,
+    so_far: Option<Var>,
+}
+
+impl Term {
+    fn new(scalar: Var, table: Table) -> Self {
+        Self { scalar, digits: digits(scalar.value), table, so_far: None }
+    }
+
+    /// Adds the digit of this index.
+    fn add(&mut self, trace: &mut Trace, position: &Position, index: usize) -> Position {
+        let (digit, negative) = self.digits[index];
+        let multiple = &self.table.multiples[(digit as usize / 2).min(MULTIPLES - 1)];
+        let addend = Addend::Looked(self.table.number, multiple, digit, negative);
+        let running = Running { before: self.so_far, factor: power(WINDOW as u64) };
+        let (sum, so_far) = blocks::add(trace, position, addend, Some(running));
+        self.so_far = Some(so_far);
+        sum
+    }
+}
+
+/// `Σ scalar · point + Σ scalar · constant + Σ unit`. A sum that is the identity gives a trace that the checker refuses;
+/// constants must not be the identity.
+pub fn msm(
+    trace: &mut Trace,
+    variable: &[(Var, Point)],
+    fixed: &[(Var, G1Affine)],
+    units: &[Point],
+) -> Point {
+    let mut terms: Vec<Term> = variable_tables(trace, variable);
+    for (scalar, constant) in fixed {
+        let table = constant_table(trace, constant);
+        terms.push(Term::new(*scalar, table));
+    }
+
+    trace.label("curve: offset");
+    let doublings = if terms.is_empty() { 0 } else { (DIGITS - 1) * WINDOW };
+    let removed = G1::from(-offset()) * Fr::from(2).pow_vartime([doublings as u64]);
+    let [removed, _] = blocks::constant_pair(trace, Fr::ZERO, 0, removed.to_affine());
+    let [start, _] = blocks::constant_pair(trace, Fr::ZERO, 0, offset());
+    let mut position = start.start(trace);
+    for index in (0..DIGITS).rev().filter(|_| doublings > 0) {
+        trace.label("curve: multiples added");
+        for term in &mut terms {
+            position = term.add(trace, &position, index);
+        }
+        for _ in (0..WINDOW).filter(|_| index > 0) {
+            trace.label("curve: sum reduced");
+            let full = blocks::normalize(trace, &position);
+            trace.label("curve: sum doubled");
+            position = blocks::double(trace, &full);
+        }
+    }
+    for term in &terms {
+        if let Some(so_far) = term.so_far {
+            trace.link(so_far, term.scalar);
+        }
+    }
+    trace.label("curve: units added");
+    for unit in units {
+        position = blocks::add(trace, &position, Addend::Unit(&unit.full.position()), None).0;
+    }
+    trace.label("curve: offset removed");
+    position = blocks::add(trace, &position, Addend::Unit(&removed), None).0;
+    trace.label("curve: sum reduced");
+    let full = blocks::normalize(trace, &position);
+    trace.label("curve: below p");
+    blocks::canonical(trace, &full);
+    Point { full }
+}
+
+fn variable_tables(trace: &mut Trace, variable: &[(Var, Point)]) -> Vec<Term> {
+    variable
+        .iter()
+        .map(|(scalar, point)| {
+            let table = variable_table(trace, &point.full);
+            Term::new(*scalar, table)
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! Traces in the proof system.
+
+use halo2_proofs::circuit::{Cell as ProofCell, Layouter, SimpleFloorPlanner, Value};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
+
+use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
+use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+
+/// A circuit of [`GateSet::RECURSION`] with its trace.
+#[derive(Clone, Default)]
+pub struct RecursionCircuit {
+    trace: Trace,
+}
+
+impl RecursionCircuit {
+    /// The circuit of a trace.
+    pub fn new(trace: Trace) -> Self {
+        Self { trace }
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+impl Circuit<Fr> for RecursionCircuit {
+    type Config = Columns;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
+        configure(meta, &GateSet::RECURSION)
+    }
+
+    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        write(&self.trace, &columns, &GateSet::RECURSION, &mut layouter)
+    }
+}
+
+fn in_proof(cell: Cell, columns: &Columns) -> ProofCell {
+    let column: Column<Any> = columns.advice[usize::from(cell.column)].into();
+    ProofCell { row_offset: cell.row as usize, column }
+}
+
+/// Writes a trace into one region and exposes its public cells.
+///
+/// # Errors
+/// When the proof system has fewer rows.
+pub fn write(
+    trace: &Trace,
+    columns: &Columns,
+    set: &GateSet,
+    layouter: &mut impl Layouter<Fr>,
+) -> Result<(), Error> {
+    layouter.assign_region(
+        || "trace",
+        |mut region| {
+            for row in 0..trace.rows() {
+                for column in 0..ADVICE_COLUMNS {
+                    if trace.is_assigned(row, column) {
+                        let value = Value::known(trace.value(row, column));
+                        region.assign_advice(columns.advice[column], row, value);
+                    }
+                }
+                for column in 0..CONSTANT_COLUMNS {
+                    region.assign_fixed(columns.constants[column], row, trace.constant(row, column));
+                }
+                if let Some((column, value)) = set.selector_of(trace.gate(row)) {
+                    region.assign_fixed(columns.selectors[column], row, Fr::from(value));
+                }
+            }
+            if let Some(lookups) = columns.lookups {
+                for row in 0..trace.rows() {
+                    for column in
+                        (ADVICE_COLUMNS..columns.advice.len()).filter(|c| trace.is_assigned(row, *c))
+                    {
+                        let value = Value::known(trace.value(row, column));
+                        region.assign_advice(columns.advice[column], row, value);
+                    }
+                    let (looks_up, table) = lookups_of(trace, row);
+                    region.assign_fixed(lookups.looks_up, row, Fr::from(u64::from(looks_up)));
+                    region.assign_fixed(lookups.table, row, table);
+                }
+                for value in 0..RANGE_ROWS {
+                    region.assign_fixed(lookups.range, value, Fr::from(value as u64));
+                }
+            }
+            for (left, right) in trace.copies() {
+                region.constrain_equal(in_proof(*left, columns), in_proof(*right, columns));
+            }
+            Ok(())
+        },
+    )?;
+    for (cell, index) in trace.public() {
+        layouter.constrain_instance(in_proof(*cell, columns), columns.instance, *index);
+    }
+    Ok(())
+}
