@@ -12,7 +12,7 @@ use tenon_circuits::{
     public_inputs::BatchPublicInputs,
     rollup::{
         AmountCode, Batch, FeeCode, Fr, L1Operation, NO_ACCOUNT, PrivateKey, Recipient, Signature, State,
-        Transaction, evaluation, execute, field, transition::ChunkCapacity,
+        Transaction, execute, field, transition::ChunkCapacity,
     },
 };
 use tenon_contracts::{
@@ -23,7 +23,8 @@ use tenon_contracts::{
 };
 use tenon_prover::{
     engine::AggregateProof,
-    jobs::{BatchSummary, JobState, ProofRecord, TaskKind},
+    executor::summary,
+    jobs::{JobState, ProofRecord, TaskKind},
     l1::{At, Bid, Chain, Inclusion, L1Key, Message, Unsigned, rollup, to_word},
     settlement::{
         Archive, FeePolicy, Finality, Follower, Outbox, Parts, Published, SettlementError, Settler, Step,
@@ -280,21 +281,7 @@ impl World {
         let execution = execute(&self.state, self.domain, &batch, capacity).unwrap();
         let published = publish(&self.archive(), &batch, execution, queue_start).unwrap();
         let Published { execution, publication, .. } = published;
-        let BatchPublicInputs { points, evaluations, .. } = execution.public_inputs;
-        let summary = BatchSummary {
-            number,
-            timestamp: batch.timestamp,
-            l1_operations: batch.l1_operations.len() as u32,
-            transactions: batch.transactions.len() as u32,
-            chunks: 1,
-            state_in: field::to_bytes(&execution.state_in),
-            state_out: field::to_bytes(&execution.state_out),
-            commit: field::to_bytes(&execution.commit),
-            z_d: evaluation::point_to_bytes(points.z_d),
-            y_d: evaluation::da_to_bytes(&evaluations.y_d),
-            z_l: evaluation::point_to_bytes(points.z_l),
-            y_l: field::to_bytes(&evaluations.y_l),
-        };
+        let summary = summary(&batch, &execution);
         let new = NewBatch {
             job_id: hex::encode(summary.commit),
             idempotency_key: format!("key-{number}"),

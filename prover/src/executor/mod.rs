@@ -1,24 +1,21 @@
 //! The account state and the one place that moves it: batches are executed here, one after the
 //! other, and entered in the log.
 
+mod genesis;
+mod logged;
+mod preparation;
+mod submission;
+
 use std::{
     collections::VecDeque,
-    io,
-    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 
 use async_trait::async_trait;
 use rand::RngCore;
 use tenon_circuits::{
-    public_inputs::{BatchPublicInputs, batch_input},
     rollup::{
-        Account, Batch, BatchError, ChunkCapacity, Execution, Fr, L1Operation, ReasonCode, Rejection, State,
-        Transaction,
-        evaluation::{self, Evaluations, Points},
-        execute,
-        field::{self, FieldError},
-        json::{Genesis, JsonError},
+        Account, Batch, ChunkCapacity, Execution, Fr, L1Operation, ReasonCode, State, execute, field,
         snapshot::Snapshot,
     },
     witness::ChunkWitness,
@@ -28,14 +25,20 @@ use tracing::{info, warn};
 
 use crate::{
     core::unix_ms,
-    engine::{Engine, EngineError},
-    jobs::{BatchSummary, Digest, Job, JobState},
-    settlement::{Archive, ArchiveError, Published, publish},
+    engine::Engine,
+    jobs::{Job, JobState},
+    settlement::Archive,
     store::{
-        LoggedBatch, NewBatch, Publication, Store, StoreError,
-        files::{FileError, FileKind, Files},
+        LoggedBatch, NewBatch, Store, StoreError,
+        files::{FileKind, Files},
     },
 };
+use logged::points;
+use preparation::Preparation;
+
+pub use genesis::{GenesisError, genesis_state};
+pub use logged::{public_inputs, summary};
+pub use submission::{Submission, SubmitError, Violation};
 
 /// How far a batch's timestamp may be ahead of the service's clock, in seconds.
 const CLOCK_TOLERANCE_SECONDS: u64 = 60;
@@ -45,85 +48,6 @@ const RECENT: usize = 64;
 
 /// Batches read from the log at a time.
 const PAGE: u32 = 32;
-
-/// A batch as a client sent it.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The client's name for it.
-    pub idempotency_key: String,
-    /// SHA-256 of everything else.
-    pub payload_digest: Digest,
-    /// The domain that its transactions were signed for.
-    pub domain: Fr,
-    /// Unix seconds; the service's clock where absent.
-    pub timestamp: Option<u32>,
-    /// Accounts that receive the fees.
-    pub fee_accounts: Vec<u32>,
-    /// Operations of the contract's queue; none for a service that takes them from there itself.
-    pub l1_operations: Vec<L1Operation>,
-    /// In the order of execution.
-    pub transactions: Vec<Transaction>,
-    /// What is wrong with the encoding. The fields concerned hold placeholders.
-    pub violations: Vec<Violation>,
-}
-
-/// One thing wrong with a submitted batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the field, such as `transactions[3].nonce`.
-    pub field: String,
-    /// Stable code.
-    pub reason: String,
-    /// For people, with expected and actual values.
-    pub message: String,
-}
-
-/// A batch was not accepted; nothing changed.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The batch is wrong.
-    #[error("the batch is refused: {} violation(s)", .0.len())]
-    Invalid(Vec<Violation>),
-    /// The key belongs to another payload.
-    #[error("the key {key:?} belongs to job {job}, which has another payload")]
-    KeyTaken {
-        /// The key.
-        key: String,
-        /// The job.
-        job: String,
-    },
-    /// Too much is waiting.
-    #[error("{queued} batches are waiting for their proofs, and at most {limit} may")]
-    QueueFull {
-        /// Batches waiting.
-        queued: u64,
-        /// The limit.
-        limit: u32,
-    },
-    /// The batch executes but its trace doesn't pass the checker, which is a bug.
-    #[error("chunk {chunk} of the batch executes but can't be proven: {error}")]
-    Unprovable {
-        /// The chunk.
-        chunk: usize,
-        /// What the checker says.
-        error: EngineError,
-    },
-    /// The batch's data couldn't be put in blobs or kept.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// The contract's queue couldn't be read.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A witness couldn't be stored.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The work was interrupted.
-    #[error("execution stopped: {0}")]
-    Interrupted(String),
-}
 
 /// The contract's queue couldn't be read.
 #[derive(Debug, thiserror::Error)]
@@ -164,40 +88,6 @@ pub enum RebuildError {
         /// What is wrong.
         message: String,
     },
-}
-
-/// The genesis file can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum GenesisError {
-    /// It can't be read.
-    #[error("genesis file {path}: {error}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It isn't a list of accounts.
-    #[error("genesis file {path}: {error}")]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: JsonError,
-    },
-}
-
-/// The state of a genesis file; the empty state without one.
-///
-/// # Errors
-/// When the file can't be read or isn't a list of accounts.
-pub fn genesis_state(path: Option<&Path>) -> Result<State, GenesisError> {
-    let Some(path) = path else { return Ok(State::new()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|error| GenesisError::Read { path: path.to_owned(), error })?;
-    Genesis::from_json(&text)
-        .and_then(|genesis| genesis.state())
-        .map_err(|error| GenesisError::Invalid { path: path.to_owned(), error })
 }
 
 /// The state after a batch.
@@ -552,155 +442,6 @@ pub enum CancelError {
     /// The state before the batch couldn't be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
-}
-
-/// An executed batch whose witnesses are stored.
-struct Prepared {
-    batch: Batch,
-    execution: Execution,
-    publication: Publication,
-    payload: String,
-    witnesses: Vec<Digest>,
-}
-
-/// How a batch is made ready for the log.
-struct Preparation {
-    domain: Fr,
-    limits: Limits,
-    /// Whether operations may be left in the queue for a later batch.
-    may_shorten: bool,
-    /// The place in the contract's queue of the first operation.
-    queue_start: u64,
-    archive: Arc<Archive>,
-    /// What is wrong with it already.
-    violations: Vec<Violation>,
-}
-
-impl Preparation {
-    fn run(
-        mut self,
-        engine: &dyn Engine,
-        files: &Files,
-        state: &State,
-        mut batch: Batch,
-    ) -> Result<Prepared, SubmitError> {
-        // A batch of any size could keep the executor busy for long.
-        if self.violations.iter().any(|violation| violation.reason == ReasonCode::BatchTooLarge.as_str()) {
-            return Err(SubmitError::Invalid(self.violations));
-        }
-        let mut executed = self.execute(state, &batch);
-        while self.may_shorten
-            && !batch.l1_operations.is_empty()
-            && executed.as_ref().is_err_and(is_too_large)
-        {
-            batch.l1_operations.truncate(batch.l1_operations.len() / 2);
-            executed = self.execute(state, &batch);
-        }
-        if let Err(error) = &executed {
-            self.add(error);
-        }
-        let execution = match executed {
-            Ok(execution) if self.violations.is_empty() => execution,
-            _ => return Err(SubmitError::Invalid(self.violations)),
-        };
-        let Published { execution, publication, .. } =
-            publish(&self.archive, &batch, execution, self.queue_start)?;
-        for (chunk, witness) in execution.chunks.iter().enumerate() {
-            engine.check(witness).map_err(|error| SubmitError::Unprovable { chunk, error })?;
-        }
-        let payload =
-            serde_json::to_string(&batch).map_err(|error| SubmitError::Interrupted(error.to_string()))?;
-        let witnesses = execution
-            .chunks
-            .iter()
-            .map(|witness| files.write(FileKind::Witness, witness))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Prepared { batch, execution, publication, payload, witnesses })
-    }
-
-    fn execute(&self, state: &State, batch: &Batch) -> Result<Execution, BatchError> {
-        let execution = execute(state, self.domain, batch, self.limits.chunk_capacity)?;
-        let (most, chunks) = (self.limits.chunks, execution.chunks.len());
-        if chunks <= most {
-            return Ok(execution);
-        }
-        let message = format!("expected a batch of at most {most} chunks, got {chunks}");
-        let rejection = Rejection::of_batch("transactions", ReasonCode::BatchTooLarge, message);
-        Err(BatchError { rejections: vec![rejection] })
-    }
-
-    /// Adds what execution found.
-    fn add(&mut self, error: &BatchError) {
-        for rejection in &error.rejections {
-            let field = match rejection.transaction {
-                Some(index) => format!("transactions[{index}].{}", rejection.field),
-                None => rejection.field.clone(),
-            };
-            // What is wrong with a placeholder was said already.
-            let known = self.violations.iter().any(|violation| {
-                violation.field == field
-                    || violation.field.strip_prefix(&field).is_some_and(|rest| rest.starts_with('.'))
-                    || violation.field == "domain"
-                        && rejection.reason == ReasonCode::SignatureInvalid
-                        && violation.reason == "FIELD_ELEMENT_INVALID"
-            });
-            if !known {
-                let reason = rejection.reason.as_str().to_owned();
-                self.violations.push(Violation { field, reason, message: rejection.message.clone() });
-            }
-        }
-    }
-}
-
-fn is_too_large(error: &BatchError) -> bool {
-    error.rejections.iter().any(|rejection| rejection.reason == ReasonCode::BatchTooLarge)
-}
-
-fn summary(batch: &Batch, execution: &Execution) -> BatchSummary {
-    let BatchPublicInputs { points, evaluations, .. } = &execution.public_inputs;
-    BatchSummary {
-        number: batch.number,
-        timestamp: batch.timestamp,
-        l1_operations: u32::try_from(batch.l1_operations.len()).unwrap_or(u32::MAX),
-        transactions: u32::try_from(batch.transactions.len()).unwrap_or(u32::MAX),
-        chunks: u32::try_from(execution.chunks.len()).unwrap_or(u32::MAX),
-        state_in: field::to_bytes(&execution.state_in),
-        state_out: field::to_bytes(&execution.state_out),
-        commit: field::to_bytes(&execution.commit),
-        z_d: evaluation::point_to_bytes(points.z_d),
-        y_d: evaluation::da_to_bytes(&evaluations.y_d),
-        z_l: evaluation::point_to_bytes(points.z_l),
-        y_l: field::to_bytes(&evaluations.y_l),
-    }
-}
-
-/// Where a logged batch's streams are evaluated.
-fn points(batch: &BatchSummary) -> Result<Points, FieldError> {
-    let [z_d, z_l] = [&batch.z_d, &batch.z_l].map(evaluation::point_from_bytes);
-    Ok(Points { z_d: z_d?, z_l: z_l? })
-}
-
-/// What a proof of this batch must say.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] when the log holds something else than field elements.
-pub fn public_inputs(domain: Fr, batch: &BatchSummary) -> Result<BatchPublicInputs, StoreError> {
-    let element = |what, bytes: &[u8; 32]| {
-        field::from_bytes(bytes).map_err(|_| StoreError::Corrupt { what, found: hex::encode(bytes) })
-    };
-    let corrupt = |error: FieldError| StoreError::Corrupt { what: "evaluation", found: error.to_string() };
-    Ok(BatchPublicInputs {
-        domain,
-        batch: batch_input(batch.number, batch.timestamp),
-        state_in: element("state_in", &batch.state_in)?,
-        state_out: element("state_out", &batch.state_out)?,
-        commit: element("commitment", &batch.commit)?,
-        points: points(batch).map_err(corrupt)?,
-        evaluations: Evaluations {
-            y_d: evaluation::da_from_bytes(&batch.y_d).map_err(corrupt)?,
-            y_l: element("y_l", &batch.y_l)?,
-        },
-    })
 }
 
 fn clock_seconds() -> u32 {
