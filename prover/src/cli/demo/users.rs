@@ -26,12 +26,14 @@ pub struct User {
     pub l1: L1Key,
     key: PrivateKey,
     nonce: u64,
+    /// What each of their transfers pays.
+    pays: u128,
 }
 
 impl User {
     /// A user with this account on L1 and a new key.
     pub fn new(name: &'static str, l1: L1Key) -> Self {
-        Self { name, l1, key: PrivateKey::generate(&mut OsRng), nonce: 0 }
+        Self { name, l1, key: PrivateKey::generate(&mut OsRng), nonce: 0, pays: AMOUNT }
     }
 
     /// Their address on L1.
@@ -81,16 +83,17 @@ impl Users {
         let (from, to) = (1 + self.turn % payers, 1 + (self.turn + 1) % payers);
         self.turn += 1;
         let recipient = self.users.get(to)?.recipient();
-        let unsigned = unsigned(KIND_TRANSFER, from as u32, to as u32, AMOUNT);
+        let unsigned = unsigned(KIND_TRANSFER, from as u32, to as u32, self.users.get(from)?.pays);
         self.sign(unsigned, recipient)
     }
 
-    /// A user's account opens one for a newcomer, who becomes the last user.
+    /// A user's account opens one for a newcomer, who becomes the last user. Having nothing but what others pay, the
+    /// newcomer pays half of that on.
     pub fn open(&mut self, from: u32, newcomer: User) -> Option<Transaction> {
         let recipient = newcomer.recipient();
         let unsigned = Transaction { opens: Some(recipient), ..unsigned(KIND_OPEN, from, 0, 0) };
         let signed = self.sign(unsigned, recipient);
-        self.users.push(newcomer);
+        self.users.push(User { pays: AMOUNT / 2, ..newcomer });
         signed
     }
 
@@ -121,5 +124,35 @@ fn unsigned(kind: u8, from: u32, to: u32, amount: u128) -> Transaction {
         valid_until: u32::MAX,
         opens: None,
         signature: Signature::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_circuits::rollup::{Batch, L1Operation, NO_ACCOUNT, State, execute};
+
+    use super::*;
+
+    #[test]
+    fn everybody_can_pay_in_turn_for_as_long_as_any_class_holds() {
+        let people: Vec<User> =
+            ["operator", "Alice", "Bob", "Carol"].map(|name| User::new(name, L1Key::random())).into();
+        let deposit = |user: &User| L1Operation::Deposit {
+            token: TOKEN,
+            amount: 10 * 10_u128.pow(18),
+            recipient: user.recipient(),
+            to: NO_ACCOUNT,
+        };
+        let l1_operations = people.iter().map(deposit).collect();
+        let mut users = Users::new(people, Fr::from(7));
+        let mut transactions: Vec<_> =
+            users.open(1, User::new("Dave", L1Key::random())).into_iter().collect();
+        transactions.extend((0..300).filter_map(|_| users.transfer()));
+        transactions.extend(users.withdraw(3, 3 * 10_u128.pow(18)));
+        assert_eq!(transactions.len(), 302);
+        let fee_accounts = vec![FEE_ACCOUNT];
+        let batch = Batch { number: 1, timestamp: 1, fee_accounts, l1_operations, transactions };
+        let execution = execute(&State::new(), Fr::from(7), &batch, 400).unwrap();
+        assert_eq!((execution.state.next_index(), execution.withdrawals.len()), (5, 1));
     }
 }
