@@ -310,6 +310,27 @@ async fn a_reorg_drops_nothing_for_good() {
 }
 
 #[tokio::test]
+async fn a_batch_of_operations_that_a_reorg_took_is_never_committed() {
+    let anvil = Anvil::start(&[]).await;
+    let mut world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;
+    world.deposit(1, 1000).await;
+    world.deposit(2, 7).await;
+    world.accept(Vec::new()).await;
+    anvil.reorg(1).await;
+    let gone = |result| matches!(result, Err(SettlementError::OperationGone { number: 1, position: 1 }));
+    assert!(gone(world.step().await));
+    // Another operation in its place makes nothing better.
+    world.deposit(3, 8).await;
+    assert!(gone(world.step().await));
+    assert_eq!(world.standing().await.committed, 0);
+    world.cancel_last().await;
+    world.accept(Vec::new()).await;
+    world.prove(1, 1).await;
+    world.settle().await;
+    is_settled(&world, 1).await;
+}
+
+#[tokio::test]
 async fn events_of_blocks_that_are_gone_are_forgotten() {
     let anvil = Anvil::start(&[]).await;
     let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;

@@ -73,6 +73,17 @@ pub enum SettlementError {
         /// Where that was said.
         block: u64,
     },
+    /// A reorg took an operation back that the log consumes.
+    #[error(
+        "batch {number} consumes operation {position} of the queue, which L1 doesn't have like that any more: a reorg was \
+         deeper than l1_finality; the batch isn't committed, and has to be cancelled with its successors"
+    )]
+    OperationGone {
+        /// The batch.
+        number: u64,
+        /// The operation's place.
+        position: u64,
+    },
     /// The contract is frozen: nothing settles any more.
     #[error("the rollup contract is frozen: nothing settles any more")]
     Frozen,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use tenon_circuits::rollup::{evaluation, field};
+use tenon_circuits::rollup::{Batch, evaluation, field};
 use tenon_contracts::blob::{self, MAX_BLOBS, Opening};
 use tokio::task::spawn_blocking;
 use tracing::{error, info};
@@ -22,9 +22,9 @@ use crate::{
         rollup::{self, RollupContract, SettledBatch, Standing},
     },
     store::{
-        LoggedBatch, Store,
+        LoggedBatch, Store, StoreError,
         files::{FileKind, Files},
-        l1::Purpose,
+        l1::{Purpose, QueuedOperation},
     },
 };
 
@@ -335,6 +335,7 @@ impl Settler {
             if !self.may_commit(self.store.job(&logged.job_id).await?) {
                 break;
             }
+            self.check_operations(&logged).await?;
             blobs += batch.blob_hashes.len();
             if blobs > MAX_BLOBS {
                 break;
@@ -358,6 +359,25 @@ impl Settler {
         let action = format!("committing batches {first} to {last}");
         let about = (Purpose::Commit, first, last);
         Ok(Some(self.outbox.send(&action, about, &message, Some(sidecar)).await?))
+    }
+
+    /// A batch whose operations aren't those of the queue can never be settled, and is not promised.
+    async fn check_operations(&self, logged: &LoggedBatch) -> Result<(), SettlementError> {
+        let number = logged.summary.number;
+        let count = logged.summary.l1_operations;
+        let Some(publication) = self.store.publication(number).await? else { return Ok(()) };
+        let batch: Batch = serde_json::from_str(&logged.payload)
+            .map_err(|error| StoreError::Corrupt { what: "batch", found: error.to_string() })?;
+        let queued = self.store.operations(publication.queue_start, count).await?;
+        for (index, consumed) in batch.l1_operations.iter().enumerate() {
+            let position = publication.queue_start + index as u64;
+            let same =
+                |queued: &QueuedOperation| queued.position == position && queued.operation == *consumed;
+            if !queued.get(index).is_some_and(same) {
+                return Err(SettlementError::OperationGone { number, position });
+            }
+        }
+        Ok(())
     }
 
     /// A batch whose job failed may never be proven, and is not promised.
