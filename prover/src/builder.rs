@@ -26,7 +26,7 @@ use crate::{
     store::{
         DataDirLock, LockError, Store, StoreError,
         files::{FileError, Files},
-        sqlite::SqliteStore,
+        sql::SqlStore,
     },
     telemetry::Metrics,
     worker::{Pool, PoolError},
@@ -124,7 +124,7 @@ impl Service {
         let (http, http_addr) = listen("http_listen", config.http_listen).await?;
 
         let files = Arc::new(Files::open(&config.data_dir)?);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir.join("tenon.db")).await?);
+        let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
         let rollup = Address(config.rollup_address);
         let domain = domain(config.chain_id, rollup);
         let circuits = engine.circuits();
@@ -249,6 +249,14 @@ impl RunningService {
         self.core.store.close().await;
         self.lock.release();
         info!("stopped");
+    }
+}
+
+/// The database that the settings name.
+async fn open_store(config: &Config) -> Result<SqlStore, StoreError> {
+    match &config.database_url {
+        Some(url) => SqlStore::connect(url.reveal()).await,
+        None => SqlStore::open(&config.data_dir.join("tenon.db")).await,
     }
 }
 

@@ -23,6 +23,8 @@ pub const ENV_PREFIX: &str = "TENON_";
 pub struct Config {
     /// Directory of the database, the witnesses and the proofs.
     pub data_dir: PathBuf,
+    /// The database; none for a file of SQLite in the data directory.
+    pub database_url: Option<Secret>,
     /// Directory of set-up files and proving keys.
     pub keys_dir: PathBuf,
     /// Address of the gRPC listener. Port 0 takes a free one.
@@ -77,6 +79,30 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Filter of the log, such as `info` or `tenon_prover=debug`.
     pub log_filter: String,
+}
+
+/// A value that isn't shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a value.
+    #[must_use]
+    pub fn new(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
 }
 
 /// How the service follows L1.
@@ -204,6 +230,7 @@ macro_rules! settings {
 
 settings! {
     "data_dir" = ".tenon/data", "directory of the database, witnesses and proofs";
+    "database_url" = "", "PostgreSQL database, such as postgres://tenon@db.example/tenon, empty for SQLite in data_dir";
     "keys_dir" = ".tenon/keys", "directory of set-up files and proving keys";
     "grpc_listen" = "127.0.0.1:7440", "address of the gRPC listener";
     "http_listen" = "127.0.0.1:7441", "address of the metrics and health listener";
@@ -374,6 +401,21 @@ impl Reader {
         )
     }
 
+    fn database_url(&mut self) -> Option<Option<Secret>> {
+        // The value found isn't shown: it may hold a password.
+        let (source, value) = self.values.get("database_url").cloned()?;
+        let value = value.trim();
+        if value.is_empty() {
+            return Some(None);
+        }
+        if ["postgres://", "postgresql://"].iter().any(|scheme| value.starts_with(scheme)) {
+            return Some(Some(Secret::new(value)));
+        }
+        let message = "expected a URL that starts with postgres://, or nothing for SQLite".to_owned();
+        self.violation("database_url", source, message);
+        None
+    }
+
     fn address(&mut self, name: &str) -> Option<SocketAddr> {
         self.get(name, |text| {
             text.parse().map_err(|_| "an IP address and port such as 127.0.0.1:7440".to_owned())
@@ -403,6 +445,7 @@ impl Reader {
         let share = cores as u64 / workers.unwrap_or(1).max(1);
         // Every setting is read before the first missing one ends the function.
         let data_dir = self.path("data_dir");
+        let database_url = self.database_url();
         let keys_dir = self.path("keys_dir");
         let grpc_listen = self.address("grpc_listen");
         let http_listen = self.address("http_listen");
@@ -443,6 +486,7 @@ impl Reader {
         });
         Some(Config {
             data_dir: data_dir?,
+            database_url: database_url?,
             keys_dir: keys_dir?,
             grpc_listen: grpc_listen?,
             http_listen: http_listen?,
@@ -598,6 +642,16 @@ mod tests {
         let public = ("grpc_listen", "0.0.0.0:7440".to_owned());
         assert_eq!(violations(Config::with([public.clone()])), ["grpc_listen"]);
         Config::with([public, ("allow_unauthenticated_public", "true".to_owned())]).unwrap();
+    }
+
+    #[test]
+    fn a_database_url_is_never_shown() {
+        let hidden = "postgres://tenon:swordfish@db/tenon";
+        let config = Config::with([("database_url", hidden.to_owned())]).unwrap();
+        assert_eq!(config.database_url.as_ref().map(Secret::reveal), Some(hidden));
+        assert!(!format!("{config:?}").contains("swordfish"));
+        let error = Config::with([("database_url", "mysql://tenon:swordfish@db".to_owned())]).unwrap_err();
+        assert!(!error.to_string().contains("swordfish") && error.to_string().contains("postgres://"));
     }
 
     #[test]

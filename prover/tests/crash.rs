@@ -107,9 +107,18 @@ async fn wait_for(client: &mut ProverClient<Channel>, id: &str, state: JobState)
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_every_stage_and_restarted() {
-    let dir = tempfile::tempdir().unwrap();
+on_each_database! {
+    killed_at_every_stage_and_restarted,
+    killed_at_any_moment,
+    an_orderly_stop_hands_tasks_back,
+    proofs_of_other_keys_are_made_again,
+    state_survives_a_damaged_checkpoint,
+    a_directory_has_one_process,
+    a_directory_belongs_to_one_rollup,
+}
+
+async fn killed_at_every_stage_and_restarted(on: Database) {
+    let dir = on.directory();
     let process = Process::start(dir.path(), "leaf");
     let mut client = process.client().await;
     let mut jobs = vec![];
@@ -156,9 +165,8 @@ async fn killed_at_every_stage_and_restarted() {
     process.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_moment() {
-    let dir = tempfile::tempdir().unwrap();
+async fn killed_at_any_moment(on: Database) {
+    let dir = on.directory();
     let mut number = 0;
     for round in 0u64..12 {
         let process = Process::start(dir.path(), "none");
@@ -199,9 +207,8 @@ async fn killed_at_any_moment() {
     process.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_orderly_stop_hands_tasks_back() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn an_orderly_stop_hands_tasks_back(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
     fixture.wait_for(&job.id, JobState::Proving).await;
@@ -216,9 +223,8 @@ async fn an_orderly_stop_hands_tasks_back() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn proofs_of_other_keys_are_made_again() {
-    let mut fixture = Fixture::start(&[("aggregation_max_age", "1h")]).await;
+async fn proofs_of_other_keys_are_made_again(on: Database) {
+    let mut fixture = Fixture::on(on, &[("aggregation_max_age", "1h")]).await;
     let job = fixture.submit(nth(1)).await;
     fixture.wait_for(&job.id, JobState::Aggregating).await;
     let mut fixture = fixture.restart(TestEngine::with_keys(2), &[]).await;
@@ -228,10 +234,9 @@ async fn proofs_of_other_keys_are_made_again() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn state_survives_a_damaged_checkpoint() {
+async fn state_survives_a_damaged_checkpoint(on: Database) {
     let more = [("checkpoint_interval", "1")];
-    let mut fixture = Fixture::start(&more).await;
+    let mut fixture = Fixture::on(on, &more).await;
     let mut last = None;
     for number in 1..=3 {
         last = Some(fixture.submit(nth(number)).await);
@@ -246,9 +251,8 @@ async fn state_survives_a_damaged_checkpoint() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_directory_has_one_process() {
-    let fixture = Fixture::start(&[]).await;
+async fn a_directory_has_one_process(on: Database) {
+    let fixture = Fixture::on(on, &[]).await;
     let error = Service::start(config(fixture.dir.path(), &[]), TestEngine::new()).await.err().unwrap();
     assert!(matches!(error, StartError::DataDir(LockError::Held { .. })), "{error}");
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
@@ -279,9 +283,8 @@ async fn unusable_directories_and_ports_are_named() {
     assert!(error.to_string().contains("missing.json"), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_directory_belongs_to_one_rollup() {
-    let fixture = Fixture::start(&[]).await;
+async fn a_directory_belongs_to_one_rollup(on: Database) {
+    let fixture = Fixture::on(on, &[]).await;
     let Fixture { dir, service, .. } = fixture;
     service.shutdown().await;
     let other = config(dir.path(), &[("chain_id", "5")]);

@@ -4,21 +4,41 @@
 
 mod common;
 
-use std::{fs, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{fs, sync::atomic::Ordering, time::Duration};
 
 use common::*;
 use tenon_proto::v1::{self, AggregationState, JobState};
 use tenon_prover::{
     jobs::{JobError, ProofRecord, TaskKind},
-    store::{StoreError, TaskStore, sqlite::SqliteStore},
+    store::{StoreError, TaskStore},
 };
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_one_job() {
-    let mut fixture = Fixture::start(&[]).await;
+on_each_database! {
+    a_key_is_one_job,
+    the_same_batch_sent_at_once_is_entered_once,
+    watchers_miss_nothing,
+    cancelling_rolls_the_state_back,
+    cancelling_a_batch_in_an_aggregation_frees_the_others,
+    batches_aggregate_by_count_and_on_request,
+    failures_are_retried_and_then_final,
+    a_failed_aggregation_restarts_with_one_of_its_jobs,
+    a_failed_batch_can_be_cancelled_with_its_successors,
+    resubmission_reuses_proofs,
+    damaged_proofs_are_made_again,
+    lost_witnesses_are_made_again_from_the_log,
+    a_proof_that_cannot_be_stored_is_tried_again,
+    a_full_disk_is_waited_out,
+    tasks_have_a_deadline_and_late_results_are_dropped,
+    overload_is_refused_with_a_hint,
+    concurrent_requests_have_a_limit,
+    leases_end_and_fences_keep_late_workers_out,
+}
+
+async fn a_key_is_one_job(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     let job = fixture.submit(nth(1)).await;
     let again = fixture.client.submit_batch(nth(1)).await.unwrap().into_inner();
     assert!(again.existing && again.job.unwrap().id == job.id);
@@ -33,9 +53,8 @@ async fn a_key_is_one_job() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_batch_sent_at_once_is_entered_once() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn the_same_batch_sent_at_once_is_entered_once(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     let tries: Vec<_> = (0..8)
         .map(|_| {
             let mut client = fixture.client.clone();
@@ -50,9 +69,8 @@ async fn the_same_batch_sent_at_once_is_entered_once() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn watchers_miss_nothing() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn watchers_miss_nothing(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(chunks("one", 0, 2)).await;
     let request = v1::WatchJobRequest { job_id: job.id.clone(), after_sequence: 0 };
@@ -75,9 +93,8 @@ async fn watchers_miss_nothing() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancelling_rolls_the_state_back() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn cancelling_rolls_the_state_back(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let first = fixture.submit(nth(1)).await;
     let second = fixture.submit(nth(2)).await;
@@ -112,9 +129,8 @@ async fn cancelling_rolls_the_state_back() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancelling_a_batch_in_an_aggregation_frees_the_others() {
-    let mut fixture = Fixture::start(&[("aggregation_max_age", "1h")]).await;
+async fn cancelling_a_batch_in_an_aggregation_frees_the_others(on: Database) {
+    let mut fixture = Fixture::on(on, &[("aggregation_max_age", "1h")]).await;
     fixture.engine.aggregate_gate.close();
     let first = fixture.submit(nth(1)).await;
     let second = fixture.submit(nth(2)).await;
@@ -146,9 +162,8 @@ fn request_of(number: u64) -> v1::SubmitBatchRequest {
     request(&format!("other-{number}"), &[transfer(2, 3, 0)])
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_aggregate_by_count_and_on_request() {
-    let mut fixture = Fixture::start(&[("aggregation_max_age", "1h")]).await;
+async fn batches_aggregate_by_count_and_on_request(on: Database) {
+    let mut fixture = Fixture::on(on, &[("aggregation_max_age", "1h")]).await;
     let mut jobs = Vec::new();
     for number in 1..=3 {
         jobs.push(fixture.submit(nth(number)).await);
@@ -184,9 +199,8 @@ async fn batches_aggregate_by_count_and_on_request() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn failures_are_retried_and_then_final() {
-    let mut fixture = Fixture::start(&[("aggregation_max_age", "1h")]).await;
+async fn failures_are_retried_and_then_final(on: Database) {
+    let mut fixture = Fixture::on(on, &[("aggregation_max_age", "1h")]).await;
     fixture.engine.leaf_failures.store(1, Ordering::SeqCst);
     fixture.engine.panics.store(1, Ordering::SeqCst);
     let first = fixture.submit(nth(1)).await;
@@ -211,9 +225,8 @@ async fn failures_are_retried_and_then_final() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failed_aggregation_restarts_with_one_of_its_jobs() {
-    let mut fixture = Fixture::start(&[("max_attempts", "2")]).await;
+async fn a_failed_aggregation_restarts_with_one_of_its_jobs(on: Database) {
+    let mut fixture = Fixture::on(on, &[("max_attempts", "2")]).await;
     fixture.engine.aggregate_failures.store(2, Ordering::SeqCst);
     fixture.engine.leaf_gate.close();
     let first = fixture.submit(nth(1)).await;
@@ -230,9 +243,8 @@ async fn a_failed_aggregation_restarts_with_one_of_its_jobs() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failed_batch_can_be_cancelled_with_its_successors() {
-    let mut fixture = Fixture::start(&[("max_attempts", "1")]).await;
+async fn a_failed_batch_can_be_cancelled_with_its_successors(on: Database) {
+    let mut fixture = Fixture::on(on, &[("max_attempts", "1")]).await;
     fixture.engine.leaf_failures.store(1, Ordering::SeqCst);
     let first = fixture.submit(nth(1)).await;
     assert_eq!(fixture.finish(&first.id).await, JobState::Failed);
@@ -245,9 +257,8 @@ async fn a_failed_batch_can_be_cancelled_with_its_successors() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn resubmission_reuses_proofs() {
-    let mut fixture = Fixture::start(&[("aggregation_max_age", "1h")]).await;
+async fn resubmission_reuses_proofs(on: Database) {
+    let mut fixture = Fixture::on(on, &[("aggregation_max_age", "1h")]).await;
     let mut fixed = nth(1);
     fixed.timestamp = Some(1_700_000_000);
     let job = fixture.submit(fixed.clone()).await;
@@ -261,9 +272,8 @@ async fn resubmission_reuses_proofs() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn damaged_proofs_are_made_again() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn damaged_proofs_are_made_again(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.aggregate_gate.close();
     let job = fixture.submit(nth(1)).await;
     fixture.wait_for(&job.id, JobState::Aggregating).await;
@@ -307,9 +317,8 @@ fn damage(directory: &std::path::Path) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn lost_witnesses_are_made_again_from_the_log() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn lost_witnesses_are_made_again_from_the_log(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let first = fixture.submit(nth(1)).await;
     let second = fixture.submit(nth(2)).await;
@@ -326,9 +335,8 @@ async fn lost_witnesses_are_made_again_from_the_log() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proof_that_cannot_be_stored_is_tried_again() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn a_proof_that_cannot_be_stored_is_tried_again(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
     let proofs = fixture.dir.path().join("data").join("proofs");
@@ -352,9 +360,8 @@ async fn a_proof_that_cannot_be_stored_is_tried_again() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_waited_out() {
-    let mut fixture = Fixture::start(&[]).await;
+async fn a_full_disk_is_waited_out(on: Database) {
+    let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
     // The next unfinished files are on a device that is always full.
@@ -371,10 +378,9 @@ async fn a_full_disk_is_waited_out() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tasks_have_a_deadline_and_late_results_are_dropped() {
+async fn tasks_have_a_deadline_and_late_results_are_dropped(on: Database) {
     let more = [("task_deadline", "100ms"), ("max_attempts", "1"), ("heartbeat", "20ms")];
-    let mut fixture = Fixture::start(&more).await;
+    let mut fixture = Fixture::on(on, &more).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
     assert_eq!(fixture.finish(&job.id).await, JobState::Failed);
@@ -392,9 +398,8 @@ async fn tasks_have_a_deadline_and_late_results_are_dropped() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn overload_is_refused_with_a_hint() {
-    let mut fixture = Fixture::start(&[("max_queued_batches", "2")]).await;
+async fn overload_is_refused_with_a_hint(on: Database) {
+    let mut fixture = Fixture::on(on, &[("max_queued_batches", "2")]).await;
     fixture.engine.leaf_gate.close();
     let first = fixture.submit(nth(1)).await;
     fixture.submit(nth(2)).await;
@@ -410,9 +415,8 @@ async fn overload_is_refused_with_a_hint() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn concurrent_requests_have_a_limit() {
-    let mut fixture = Fixture::start(&[("max_concurrent_requests", "1")]).await;
+async fn concurrent_requests_have_a_limit(on: Database) {
+    let mut fixture = Fixture::on(on, &[("max_concurrent_requests", "1")]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
     let request = v1::WatchJobRequest { job_id: job.id.clone(), after_sequence: 0 };
@@ -427,14 +431,13 @@ async fn concurrent_requests_have_a_limit() {
     fixture.service.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn leases_end_and_fences_keep_late_workers_out() {
-    let mut fixture = Fixture::start(&[("workers", "1")]).await;
+async fn leases_end_and_fences_keep_late_workers_out(on: Database) {
+    let mut fixture = Fixture::on(on, &[("workers", "1")]).await;
     fixture.engine.leaf_gate.close();
     fixture.submit(chunks("one", 0, 2)).await;
     sleep(Duration::from_millis(100)).await;
     // The service's one worker has chunk 0; chunk 1 is this test's.
-    let store = Arc::new(SqliteStore::open(&fixture.dir.path().join("data/tenon.db")).await.unwrap());
+    let store = open_store(fixture.dir.path()).await;
     let both = [TaskKind::Leaf, TaskKind::Aggregate];
     let late = store.lease("late", &both, 1).await.unwrap().unwrap();
     assert_eq!((late.chunk, late.attempt, late.batch_number), (1, 1, 1));

@@ -14,7 +14,7 @@ use tenon_prover::{
     convert,
     executor::{Executor, L1Ties, Limits, OperationQueue, QueueError, Submission, SubmitError},
     settlement::Archive,
-    store::{BatchLog, files::Files, sqlite::SqliteStore},
+    store::{BatchLog, files::Files, sql::SqlStore},
 };
 
 fn with_operations(
@@ -161,7 +161,7 @@ fn submission(key: &str, transactions: Vec<Transaction>) -> Submission {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_follows_its_l1_takes_operations_from_the_queue() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(&dir.path().join("tenon.db")).await.unwrap());
+    let store = Arc::new(SqlStore::open(&dir.path().join("tenon.db")).await.unwrap());
     let files = Arc::new(Files::open(dir.path()).unwrap());
     let queue =
         Arc::new(TestQueue { operations: (0..9).map(|n| deposit(n, 7)).collect(), consumed: Mutex::new(0) });

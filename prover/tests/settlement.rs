@@ -177,7 +177,7 @@ async fn a_batch_that_l1_has_otherwise_is_an_error() {
     // Another service for the same contract, whose first batch is another one.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tenon.db");
-    world.store = Arc::new(tenon_prover::store::sqlite::SqliteStore::open(&path).await.unwrap());
+    world.store = Arc::new(tenon_prover::store::sql::SqlStore::open(&path).await.unwrap());
     (world.state, world.states, world.proofs) = (State::new(), vec![State::new()], Vec::new());
     world.deposit(2, 1000).await;
     world.accept(Vec::new()).await;

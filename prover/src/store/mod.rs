@@ -1,10 +1,10 @@
 //! What outlives the process: the log of batches, jobs with their events, tasks with their leases,
-//! and the records of proofs. Behind traits, so that another database can take SQLite's place.
+//! and the records of proofs. Behind traits, so that nothing else knows the database.
 
 pub mod files;
 pub mod l1;
 mod lock;
-pub mod sqlite;
+pub mod sql;
 
 use async_trait::async_trait;
 use tenon_circuits::rollup::ChunkCapacity;

@@ -1,6 +1,8 @@
 //! A service with an engine that proves in no time, and signed batches for it.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+pub mod postgres;
+
 use std::{
     path::Path,
     sync::{
@@ -26,6 +28,7 @@ use tenon_proto::v1::{self, JobState, prover_client::ProverClient};
 use tenon_prover::{
     Config, RunningService, Service, convert,
     engine::{AggregateProof, CircuitInfo, Circuits, Engine, EngineError, LeafProof, SizeClassInfo},
+    store::sql::SqlStore,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -302,8 +305,60 @@ pub fn config(dir: &Path, more: &[(&str, &str)]) -> Config {
         ("retry_delay", "10ms".to_owned()),
         ("shutdown_grace", "200ms".to_owned()),
     ];
+    let database = std::fs::read_to_string(dir.join(DATABASE_URL)).ok().map(|url| ("database_url", url));
     let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
-    Config::with(settings.into_iter().chain(more)).unwrap()
+    Config::with(settings.into_iter().chain(database).chain(more)).unwrap()
+}
+
+/// Where a test's service keeps its jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file in the data directory.
+    Sqlite,
+    /// A database of its own in a PostgreSQL cluster that the test's process starts.
+    Postgres,
+}
+
+impl Database {
+    /// A directory for a service on this database.
+    pub fn directory(self) -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        if self == Self::Postgres {
+            std::fs::write(dir.path().join(DATABASE_URL), postgres::new_database()).unwrap();
+        }
+        dir
+    }
+}
+
+/// File in a test's directory that holds its database's URL.
+pub const DATABASE_URL: &str = "database_url";
+
+/// The database of a test's directory, opened beside its service.
+pub async fn open_store(dir: &Path) -> SqlStore {
+    match std::fs::read_to_string(dir.join(DATABASE_URL)) {
+        Ok(url) => SqlStore::connect(&url).await.unwrap(),
+        Err(_) => SqlStore::open(&dir.join("data/tenon.db")).await.unwrap(),
+    }
+}
+
+/// Makes each of these functions a test on every database.
+#[macro_export]
+macro_rules! on_each_database {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::common::Database::Sqlite).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::common::Database::Postgres).await;
+            })*
+        }
+    };
 }
 
 /// A service in a directory of its own.
@@ -327,6 +382,11 @@ pub async fn connect_to(address: &str) -> ProverClient<Channel> {
 impl Fixture {
     pub async fn start(more: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), TestEngine::new(), more).await
+    }
+
+    /// A service on this database.
+    pub async fn on(database: Database, more: &[(&str, &str)]) -> Self {
+        Self::start_in(database.directory(), TestEngine::new(), more).await
     }
 
     pub async fn start_in(dir: TempDir, engine: Arc<TestEngine>, more: &[(&str, &str)]) -> Self {

@@ -33,7 +33,7 @@ use tenon_prover::{
     store::{
         BatchLog, JobStore, L1Store, NewBatch, Store, TaskStore,
         files::{FileKind, Files},
-        sqlite::SqliteStore,
+        sql::SqlStore,
     },
 };
 
@@ -145,7 +145,7 @@ pub struct World {
     pub rollup: Address,
     pub domain: Fr,
     pub dir: TempDir,
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<SqlStore>,
     pub state: State,
     /// The states after each batch of the log, genesis first.
     pub states: Vec<State>,
@@ -160,7 +160,7 @@ impl World {
         let rollup = deploy(&*chain, &operator).await;
         let domain = rollup::domain(chain.chain_id().await.unwrap(), rollup).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(&dir.path().join("tenon.db")).await.unwrap());
+        let store = Arc::new(SqlStore::open(&dir.path().join("tenon.db")).await.unwrap());
         Self {
             chain,
             operator,

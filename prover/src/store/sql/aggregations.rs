@@ -1,15 +1,15 @@
-//! Aggregations in SQLite.
+//! Aggregations in the database.
 
 use async_trait::async_trait;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::any::AnyRow;
 
-use super::{SqliteStore, digest, int, name, now_ms, optional, tasks, unsigned, unsigned32};
+use super::{SqlStore, digest, int, name, now_ms, optional, tasks, unsigned, unsigned32};
 use crate::{
     jobs::{Aggregation, AggregationState, JobState, ProofRecord, TaskKind, plan::Candidate},
     store::{AggregationStore, LeafInput, StageRecord, StoreError},
 };
 
-fn aggregation(row: &SqliteRow) -> Result<Aggregation, StoreError> {
+fn aggregation(row: &AnyRow) -> Result<Aggregation, StoreError> {
     Ok(Aggregation {
         id: unsigned(row, "id")?,
         first_batch: unsigned(row, "first_batch")?,
@@ -21,9 +21,9 @@ fn aggregation(row: &SqliteRow) -> Result<Aggregation, StoreError> {
 }
 
 #[async_trait]
-impl AggregationStore for SqliteStore {
+impl AggregationStore for SqlStore {
     async fn aggregation(&self, id: u64) -> Result<Option<Aggregation>, StoreError> {
-        let row = sqlx::query("SELECT * FROM aggregations WHERE id = ?")
+        let row = sqlx::query("SELECT * FROM aggregations WHERE id = $1")
             .bind(int(id))
             .fetch_optional(&self.readers)
             .await?;
@@ -51,7 +51,7 @@ impl AggregationStore for SqliteStore {
         let mut transaction = self.begin().await?;
         let rows = sqlx::query(
             "SELECT batches.number, batches.chunks, batches.aggregation_id, jobs.state FROM batches
-             JOIN jobs ON jobs.id = batches.job_id WHERE number BETWEEN ? AND ? ORDER BY number",
+             JOIN jobs ON jobs.id = batches.job_id WHERE number BETWEEN $1 AND $2 ORDER BY number",
         )
         .bind(int(first))
         .bind(int(last))
@@ -68,7 +68,7 @@ impl AggregationStore for SqliteStore {
             }
         }
         if let Some(id) = covering {
-            let row = sqlx::query("SELECT * FROM aggregations WHERE id = ?")
+            let row = sqlx::query("SELECT * FROM aggregations WHERE id = $1")
                 .bind(int(id))
                 .fetch_one(&mut *transaction)
                 .await?;
@@ -92,24 +92,24 @@ impl AggregationStore for SqliteStore {
         }
         let row = sqlx::query(
             "INSERT INTO aggregations (first_batch, last_batch, leaves, state, created_at_ms)
-             VALUES (?, ?, ?, 'pending', ?) RETURNING *",
+             VALUES ($1, $2, $3, 'pending', $4) RETURNING *",
         )
         .bind(int(first))
         .bind(int(last))
-        .bind(leaves)
+        .bind(i64::from(leaves))
         .bind(now_ms())
         .fetch_one(&mut *transaction)
         .await?;
         let created = aggregation(&row)?;
-        sqlx::query("UPDATE batches SET aggregation_id = ? WHERE number BETWEEN ? AND ?")
+        sqlx::query("UPDATE batches SET aggregation_id = $1 WHERE number BETWEEN $2 AND $3")
             .bind(int(created.id))
             .bind(int(first))
             .bind(int(last))
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
-            "UPDATE jobs SET aggregation_id = ? WHERE id IN
-             (SELECT job_id FROM batches WHERE number BETWEEN ? AND ?)",
+            "UPDATE jobs SET aggregation_id = $1 WHERE id IN
+             (SELECT job_id FROM batches WHERE number BETWEEN $2 AND $3)",
         )
         .bind(int(created.id))
         .bind(int(first))
@@ -117,7 +117,7 @@ impl AggregationStore for SqliteStore {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO tasks (kind, state, aggregation_id, batch_number) VALUES ('aggregate', 'blocked', ?, ?)",
+            "INSERT INTO tasks (kind, state, aggregation_id, batch_number) VALUES ('aggregate', 'blocked', $1, $2)",
         )
         .bind(int(created.id))
         .bind(int(first))
@@ -156,7 +156,7 @@ impl AggregationStore for SqliteStore {
              JOIN batches ON batches.number BETWEEN aggregations.first_batch AND aggregations.last_batch
              JOIN tasks ON tasks.job_id = batches.job_id AND tasks.kind = 'leaf'
              LEFT JOIN results ON results.input_digest = tasks.input_digest
-             WHERE aggregations.id = ? ORDER BY batches.number, tasks.chunk",
+             WHERE aggregations.id = $1 ORDER BY batches.number, tasks.chunk",
         )
         .bind(int(id))
         .fetch_all(&self.readers)
@@ -175,7 +175,7 @@ impl AggregationStore for SqliteStore {
     async fn aggregate_record(&self, id: u64) -> Result<Option<ProofRecord>, StoreError> {
         let row = sqlx::query(
             "SELECT results.* FROM tasks JOIN results ON results.input_digest = tasks.input_digest
-             WHERE tasks.aggregation_id = ? AND tasks.state = 'done'",
+             WHERE tasks.aggregation_id = $1 AND tasks.state = 'done'",
         )
         .bind(int(id))
         .fetch_optional(&self.readers)
@@ -188,8 +188,8 @@ impl AggregationStore for SqliteStore {
             "SELECT tasks.kind, tasks.chunk, tasks.starts, tasks.reused, results.* FROM tasks
              JOIN results ON results.input_digest = tasks.input_digest
              WHERE tasks.state = 'done' AND (
-                 tasks.job_id IN (SELECT job_id FROM batches WHERE number BETWEEN ? AND ?)
-                 OR tasks.aggregation_id IN (SELECT aggregation_id FROM batches WHERE number BETWEEN ? AND ?))
+                 tasks.job_id IN (SELECT job_id FROM batches WHERE number BETWEEN $1 AND $2)
+                 OR tasks.aggregation_id IN (SELECT aggregation_id FROM batches WHERE number BETWEEN $3 AND $4))
              ORDER BY tasks.kind = 'aggregate', tasks.batch_number, tasks.chunk",
         )
         .bind(int(first))
@@ -204,7 +204,7 @@ impl AggregationStore for SqliteStore {
                 Ok(StageRecord {
                     chunk: (kind == TaskKind::Leaf).then(|| unsigned32(row, "chunk")).transpose()?,
                     attempts: unsigned32(row, "starts")?,
-                    reused: row.try_get("reused")?,
+                    reused: unsigned(row, "reused")? != 0,
                     proof: tasks::record(row)?,
                 })
             })
@@ -215,17 +215,17 @@ impl AggregationStore for SqliteStore {
         let mut transaction = self.begin().await?;
         let row = sqlx::query(
             "UPDATE tasks SET state = 'blocked', failures = 0, not_before_ms = 0
-             WHERE aggregation_id = ? AND state = 'done' RETURNING input_digest",
+             WHERE aggregation_id = $1 AND state = 'done' RETURNING input_digest",
         )
         .bind(int(id))
         .fetch_optional(&mut *transaction)
         .await?;
         if let Some(row) = row {
-            sqlx::query("DELETE FROM results WHERE input_digest = ?")
+            sqlx::query("DELETE FROM results WHERE input_digest = $1")
                 .bind(digest(&row, "input_digest")?.as_slice())
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("UPDATE aggregations SET state = 'pending' WHERE id = ?")
+            sqlx::query("UPDATE aggregations SET state = 'pending' WHERE id = $1")
                 .bind(int(id))
                 .execute(&mut *transaction)
                 .await?;

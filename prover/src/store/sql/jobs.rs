@@ -1,24 +1,24 @@
-//! Jobs and events in SQLite.
+//! Jobs and events in the database.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::Row;
 
-use super::{SqliteStore, event, find_job, int, job, move_job, name, tasks, unsigned};
+use super::{SqlStore, event, find_job, int, job, move_job, name, tasks, unsigned};
 use crate::{
     jobs::{Event, Job, JobState},
     store::{JobStore, StoreError},
 };
 
 #[async_trait]
-impl JobStore for SqliteStore {
+impl JobStore for SqlStore {
     async fn job(&self, id: &str) -> Result<Option<Job>, StoreError> {
         let row =
-            sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
+            sqlx::query("SELECT * FROM jobs WHERE id = $1").bind(id).fetch_optional(&self.readers).await?;
         row.as_ref().map(job).transpose()
     }
 
     async fn job_by_key(&self, key: &str) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = ? ORDER BY position DESC LIMIT 1")
+        let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = $1 ORDER BY position DESC LIMIT 1")
             .bind(key)
             .fetch_optional(&self.readers)
             .await?;
@@ -31,29 +31,32 @@ impl JobStore for SqliteStore {
         states: &[JobState],
         limit: u32,
     ) -> Result<Vec<Job>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM jobs WHERE position < ");
-        query.push_bind(before.map_or(i64::MAX, int));
-        if !states.is_empty() {
-            query.push(" AND state IN (");
-            let mut list = query.separated(", ");
-            for state in states {
-                list.push_bind(state.name());
-            }
-            query.push(")");
+        // As many names as there are states, so that one statement serves every choice.
+        let mut names: Vec<&str> = states.iter().map(|state| state.name()).collect();
+        if names.is_empty() {
+            names.extend(JobState::ALL.iter().map(|state| state.name()));
         }
-        query.push(" ORDER BY position DESC LIMIT ").push_bind(limit);
-        let rows = query.build().fetch_all(&self.readers).await?;
+        let mut query = sqlx::query(
+            "SELECT * FROM jobs WHERE position < $1 AND state IN ($2, $3, $4, $5, $6, $7, $8, $9)
+             ORDER BY position DESC LIMIT $10",
+        )
+        .bind(before.map_or(i64::MAX, int));
+        for name in names.iter().cycle().take(JobState::ALL.len()) {
+            query = query.bind(*name);
+        }
+        let rows = query.bind(i64::from(limit)).fetch_all(&self.readers).await?;
         rows.iter().map(job).collect()
     }
 
     async fn events(&self, job_id: &str, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM events WHERE job_id = ? AND sequence > ? ORDER BY sequence LIMIT ?")
-                .bind(job_id)
-                .bind(int(after))
-                .bind(limit)
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM events WHERE job_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+        )
+        .bind(job_id)
+        .bind(int(after))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
         rows.iter().map(event).collect()
     }
 
@@ -65,25 +68,25 @@ impl JobStore for SqliteStore {
         }
         // The jobs that failed with the aggregation start with it.
         let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE state = 'failed' AND (id = ? OR aggregation_id IN
-             (SELECT id FROM aggregations WHERE id = ? AND state = 'failed'))",
+            "SELECT * FROM jobs WHERE state = 'failed' AND (id = $1 OR aggregation_id IN
+             (SELECT id FROM aggregations WHERE id = $2 AND state = 'failed'))",
         )
         .bind(job_id)
         .bind(target.aggregation.map(int))
         .fetch_all(&mut *transaction)
         .await?;
-        sqlx::query("UPDATE tasks SET state = 'blocked', failures = 0, not_before_ms = 0 WHERE aggregation_id = ? AND state = 'failed'")
+        sqlx::query("UPDATE tasks SET state = 'blocked', failures = 0, not_before_ms = 0 WHERE aggregation_id = $1 AND state = 'failed'")
             .bind(target.aggregation.map(int))
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("UPDATE aggregations SET state = 'pending' WHERE id = ? AND state = 'failed'")
+        sqlx::query("UPDATE aggregations SET state = 'pending' WHERE id = $1 AND state = 'failed'")
             .bind(target.aggregation.map(int))
             .execute(&mut *transaction)
             .await?;
         for restarted in rows.iter().map(job).collect::<Result<Vec<_>, _>>()? {
             sqlx::query(
                 "UPDATE tasks SET state = 'pending', failures = 0, not_before_ms = 0
-                 WHERE job_id = ? AND state = 'failed'",
+                 WHERE job_id = $1 AND state = 'failed'",
             )
             .bind(&restarted.id)
             .execute(&mut *transaction)

@@ -1,9 +1,9 @@
-//! The rollup on L1, in SQLite.
+//! The rollup on L1, in the database.
 
 use async_trait::async_trait;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 
-use super::{SqliteStore, digest, int, move_job, name, now_ms, unsigned, unsigned32};
+use super::{SqlStore, digest, int, move_job, name, now_ms, unsigned, unsigned32};
 use crate::{
     jobs::{Digest, JobState},
     store::{
@@ -18,7 +18,7 @@ use crate::{
 /// Marks kept to find the last common block after a reorg.
 const MARKS: u32 = 256;
 
-fn publication(row: &SqliteRow) -> Result<Publication, StoreError> {
+fn publication(row: &AnyRow) -> Result<Publication, StoreError> {
     let hashes: Vec<u8> = row.try_get("blob_hashes")?;
     let (blob_hashes, rest) = hashes.as_chunks::<32>();
     if !rest.is_empty() {
@@ -32,7 +32,7 @@ fn publication(row: &SqliteRow) -> Result<Publication, StoreError> {
     })
 }
 
-fn operation(row: &SqliteRow) -> Result<QueuedOperation, StoreError> {
+fn operation(row: &AnyRow) -> Result<QueuedOperation, StoreError> {
     let text: String = row.try_get("operation")?;
     let operation = serde_json::from_str(&text)
         .map_err(|error| StoreError::Corrupt { what: "operation", found: format!("{text}: {error}") })?;
@@ -46,12 +46,12 @@ fn operation(row: &SqliteRow) -> Result<QueuedOperation, StoreError> {
 
 /// Enters what a batch publishes, inside the transaction that enters the batch.
 pub(super) async fn insert_publication(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     number: u64,
     publication: &Publication,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO publications (number, queue_start, queue_end, blob_hashes, l1_hash) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO publications (number, queue_start, queue_end, blob_hashes, l1_hash) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(int(number))
     .bind(int(publication.queue_start))
@@ -64,9 +64,9 @@ pub(super) async fn insert_publication(
 }
 
 #[async_trait]
-impl L1Store for SqliteStore {
+impl L1Store for SqlStore {
     async fn publication(&self, number: u64) -> Result<Option<Publication>, StoreError> {
-        let row = sqlx::query("SELECT * FROM publications WHERE number = ?")
+        let row = sqlx::query("SELECT * FROM publications WHERE number = $1")
             .bind(int(number))
             .fetch_optional(&self.readers)
             .await?;
@@ -81,18 +81,18 @@ impl L1Store for SqliteStore {
     }
 
     async fn operations(&self, first: u64, limit: u32) -> Result<Vec<QueuedOperation>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM l1_operations WHERE position >= ? ORDER BY position LIMIT ?")
+        let rows = sqlx::query("SELECT * FROM l1_operations WHERE position >= $1 ORDER BY position LIMIT $2")
             .bind(int(first))
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(operation).collect()
     }
 
     async fn final_batches(&self, first: u64, limit: u32) -> Result<Vec<FinalBatch>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM l1_batches WHERE number >= ? ORDER BY number LIMIT ?")
+        let rows = sqlx::query("SELECT * FROM l1_batches WHERE number >= $1 ORDER BY number LIMIT $2")
             .bind(int(first))
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
         rows.iter()
@@ -121,38 +121,43 @@ impl L1Store for SqliteStore {
         batches: &[FinalBatch],
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("INSERT OR REPLACE INTO l1_marks (block, hash) VALUES (?, ?)")
-            .bind(int(mark.block))
-            .bind(mark.hash.as_slice())
-            .execute(&mut *transaction)
-            .await?;
         sqlx::query(
-            "DELETE FROM l1_marks WHERE block NOT IN (SELECT block FROM l1_marks ORDER BY block DESC LIMIT ?)",
+            "INSERT INTO l1_marks (block, hash) VALUES ($1, $2)
+             ON CONFLICT (block) DO UPDATE SET hash = excluded.hash",
         )
-        .bind(MARKS)
+        .bind(int(mark.block))
+        .bind(mark.hash.as_slice())
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "DELETE FROM l1_marks WHERE block NOT IN (SELECT block FROM l1_marks ORDER BY block DESC LIMIT $1)",
+        )
+        .bind(i64::from(MARKS))
         .execute(&mut *transaction)
         .await?;
         for queued in operations {
             let text = serde_json::to_string(&queued.operation)
                 .map_err(|error| StoreError::Corrupt { what: "operation", found: error.to_string() })?;
             sqlx::query(
-                "INSERT INTO l1_operations (position, operation, deadline, block) VALUES (?, ?, ?, ?)",
+                "INSERT INTO l1_operations (position, operation, deadline, block) VALUES ($1, $2, $3, $4)",
             )
             .bind(int(queued.position))
             .bind(text)
-            .bind(queued.deadline)
+            .bind(i64::from(queued.deadline))
             .bind(int(queued.block))
             .execute(&mut *transaction)
             .await?;
         }
         for batch in batches {
-            sqlx::query("INSERT INTO l1_batches (number, state_out, queue_end, block) VALUES (?, ?, ?, ?)")
-                .bind(int(batch.number))
-                .bind(batch.state_out.as_slice())
-                .bind(int(batch.queue_end))
-                .bind(int(batch.block))
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT INTO l1_batches (number, state_out, queue_end, block) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(int(batch.number))
+            .bind(batch.state_out.as_slice())
+            .bind(int(batch.queue_end))
+            .bind(int(batch.block))
+            .execute(&mut *transaction)
+            .await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -161,9 +166,9 @@ impl L1Store for SqliteStore {
         let block = block.map_or(-1, int);
         let mut transaction = self.begin().await?;
         for table in [
-            "DELETE FROM l1_marks WHERE block > ?",
-            "DELETE FROM l1_operations WHERE block > ?",
-            "DELETE FROM l1_batches WHERE block > ?",
+            "DELETE FROM l1_marks WHERE block > $1",
+            "DELETE FROM l1_operations WHERE block > $1",
+            "DELETE FROM l1_batches WHERE block > $1",
         ] {
             sqlx::query(table).bind(block).execute(&mut *transaction).await?;
         }
@@ -174,7 +179,7 @@ impl L1Store for SqliteStore {
         let mut transaction = self.begin().await?;
         let row = sqlx::query(
             "INSERT INTO l1_transactions (purpose, first_batch, last_batch, nonce, state, raw, sent_at_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
         )
         .bind(new.purpose.name())
         .bind(int(new.first_batch))
@@ -194,7 +199,7 @@ impl L1Store for SqliteStore {
     async fn record_attempt(&self, id: u64, hash: Digest, raw: Vec<u8>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         insert_attempt(&mut transaction, id, &hash).await?;
-        sqlx::query("UPDATE l1_transactions SET raw = ?, sent_at_ms = ? WHERE id = ?")
+        sqlx::query("UPDATE l1_transactions SET raw = $1, sent_at_ms = $2 WHERE id = $3")
             .bind(raw)
             .bind(now_ms())
             .bind(int(id))
@@ -213,7 +218,7 @@ impl L1Store for SqliteStore {
         for row in &rows {
             let id = unsigned(row, "id")?;
             let attempts =
-                sqlx::query("SELECT hash FROM l1_attempts WHERE transaction_id = ? ORDER BY rowid DESC")
+                sqlx::query("SELECT hash FROM l1_attempts WHERE transaction_id = $1 ORDER BY rowid DESC")
                     .bind(int(id))
                     .fetch_all(&self.readers)
                     .await?;
@@ -240,8 +245,8 @@ impl L1Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let through = !matches!(state, TransactionState::Open | TransactionState::Included);
         sqlx::query(
-            "UPDATE l1_transactions SET state = ?, block = ?, gas_used = ?, cost_wei = ?,
-             raw = CASE WHEN ? THEN NULL ELSE raw END WHERE id = ?",
+            "UPDATE l1_transactions SET state = $1, block = $2, gas_used = $3, cost_wei = $4,
+             raw = CASE WHEN $5 THEN NULL ELSE raw END WHERE id = $6",
         )
         .bind(state.name())
         .bind(charge.map(|charge| int(charge.block)))
@@ -265,7 +270,7 @@ impl L1Store for SqliteStore {
         let mut transaction = self.begin().await?;
         let rows = sqlx::query(
             "SELECT jobs.id, jobs.state FROM batches JOIN jobs ON jobs.id = batches.job_id
-             WHERE number BETWEEN ? AND ? ORDER BY number",
+             WHERE number BETWEEN $1 AND $2 ORDER BY number",
         )
         .bind(int(first))
         .bind(int(last))
@@ -284,8 +289,8 @@ impl L1Store for SqliteStore {
     }
 }
 
-async fn insert_attempt(connection: &mut SqliteConnection, id: u64, hash: &Digest) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO l1_attempts (hash, transaction_id) VALUES (?, ?)")
+async fn insert_attempt(connection: &mut AnyConnection, id: u64, hash: &Digest) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO l1_attempts (hash, transaction_id) VALUES ($1, $2)")
         .bind(hash.as_slice())
         .bind(int(id))
         .execute(connection)

@@ -1,10 +1,10 @@
-//! Tasks, leases and results in SQLite.
+//! Tasks, leases and results in the database.
 
 use async_trait::async_trait;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{
-    SqliteStore, digest, find_job, int, move_job, name, now_ms, optional, optional_digest, unsigned,
+    Dialect, SqlStore, digest, find_job, int, move_job, name, now_ms, optional, optional_digest, unsigned,
     unsigned32,
 };
 use crate::{
@@ -14,12 +14,21 @@ use crate::{
 
 /// The most urgent task. Aggregates come first, because they finish the oldest batches; leaves of failed
 /// jobs rest.
-const NEXT_TASK: &str = "SELECT tasks.id FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
-    WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
-    AND tasks.not_before_ms <= ? AND ((? AND tasks.kind = 'leaf') OR (? AND tasks.kind = 'aggregate'))
-    ORDER BY tasks.kind = 'aggregate' DESC, tasks.batch_number, tasks.chunk LIMIT 1";
+macro_rules! next_task {
+    ($lock:literal) => {
+        concat!(
+            "SELECT tasks.id FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
+             WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
+             AND tasks.not_before_ms <= $1
+             AND (($2 AND tasks.kind = 'leaf') OR ($3 AND tasks.kind = 'aggregate'))
+             ORDER BY CASE tasks.kind WHEN 'aggregate' THEN 0 ELSE 1 END, tasks.batch_number, tasks.chunk
+             LIMIT 1",
+            $lock
+        )
+    };
+}
 
-pub(super) fn record(row: &SqliteRow) -> Result<ProofRecord, StoreError> {
+pub(super) fn record(row: &AnyRow) -> Result<ProofRecord, StoreError> {
     Ok(ProofRecord {
         input_digest: digest(row, "input_digest")?,
         stage: name(row, "stage", TaskKind::by_name)?,
@@ -33,7 +42,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<ProofRecord, StoreError> {
     })
 }
 
-fn leased(row: &SqliteRow) -> Result<Lease, StoreError> {
+fn leased(row: &AnyRow) -> Result<Lease, StoreError> {
     Ok(Lease {
         task: unsigned(row, "id")?,
         fence: unsigned(row, "fence")?,
@@ -48,7 +57,7 @@ fn leased(row: &SqliteRow) -> Result<Lease, StoreError> {
 }
 
 /// Lets aggregations go whose leaf proofs are all there, and holds those that lost one.
-pub(super) async fn unblock(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(super) async fn unblock(connection: &mut AnyConnection) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE tasks SET state = CASE WHEN EXISTS (
              SELECT 1 FROM aggregations
@@ -64,9 +73,9 @@ pub(super) async fn unblock(connection: &mut SqliteConnection) -> Result<(), Sto
 }
 
 /// Has one leaf proof made again.
-async fn reopen_leaf(connection: &mut SqliteConnection, task: u64) -> Result<(), StoreError> {
+async fn reopen_leaf(connection: &mut AnyConnection, task: u64) -> Result<(), StoreError> {
     let job_id: Option<String> = sqlx::query_scalar(
-        "UPDATE tasks SET state = 'pending', not_before_ms = 0 WHERE id = ? AND kind = 'leaf' AND state = 'done'
+        "UPDATE tasks SET state = 'pending', not_before_ms = 0 WHERE id = $1 AND kind = 'leaf' AND state = 'done'
          RETURNING job_id",
     )
     .bind(int(task))
@@ -79,11 +88,11 @@ async fn reopen_leaf(connection: &mut SqliteConnection, task: u64) -> Result<(),
     if !job.state.is_open() && job.state != JobState::Failed {
         return Ok(());
     }
-    sqlx::query("UPDATE jobs SET leaves_done = MAX(leaves_done - 1, 0) WHERE id = ?")
+    sqlx::query("UPDATE jobs SET leaves_done = CASE WHEN leaves_done > 0 THEN leaves_done - 1 ELSE 0 END WHERE id = $1")
         .bind(&job_id)
         .execute(&mut *connection)
         .await?;
-    sqlx::query("UPDATE batches SET proven_at_ms = NULL WHERE job_id = ?")
+    sqlx::query("UPDATE batches SET proven_at_ms = NULL WHERE job_id = $1")
         .bind(&job_id)
         .execute(&mut *connection)
         .await?;
@@ -94,8 +103,8 @@ async fn reopen_leaf(connection: &mut SqliteConnection, task: u64) -> Result<(),
 }
 
 /// The lease's task when it still is the worker's.
-async fn check_lease(connection: &mut SqliteConnection, lease: &Lease) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT 1 FROM tasks WHERE id = ? AND state = 'leased' AND fence = ?")
+async fn check_lease(connection: &mut AnyConnection, lease: &Lease) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT 1 FROM tasks WHERE id = $1 AND state = 'leased' AND fence = $2")
         .bind(int(lease.task))
         .bind(int(lease.fence))
         .fetch_optional(connection)
@@ -104,13 +113,13 @@ async fn check_lease(connection: &mut SqliteConnection, lease: &Lease) -> Result
 }
 
 /// The jobs that a task belongs to.
-async fn jobs_of(connection: &mut SqliteConnection, lease: &Lease) -> Result<Vec<Job>, StoreError> {
+async fn jobs_of(connection: &mut AnyConnection, lease: &Lease) -> Result<Vec<Job>, StoreError> {
     let rows = match lease.kind {
         TaskKind::Leaf => {
-            sqlx::query("SELECT * FROM jobs WHERE id = ?").bind(&lease.job_id).fetch_all(connection).await?
+            sqlx::query("SELECT * FROM jobs WHERE id = $1").bind(&lease.job_id).fetch_all(connection).await?
         }
         TaskKind::Aggregate => {
-            sqlx::query("SELECT * FROM jobs WHERE aggregation_id = ? ORDER BY batch_number")
+            sqlx::query("SELECT * FROM jobs WHERE aggregation_id = $1 ORDER BY batch_number")
                 .bind(lease.aggregation.map(int))
                 .fetch_all(connection)
                 .await?
@@ -120,11 +129,11 @@ async fn jobs_of(connection: &mut SqliteConnection, lease: &Lease) -> Result<Vec
 }
 
 async fn set_aggregation(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     lease: &Lease,
     state: &'static str,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE aggregations SET state = ? WHERE id = ?")
+    sqlx::query("UPDATE aggregations SET state = $1 WHERE id = $2")
         .bind(state)
         .bind(lease.aggregation.map(int))
         .execute(connection)
@@ -133,16 +142,16 @@ async fn set_aggregation(
 }
 
 /// Puts leased tasks that `condition` holds for back in the queue.
-async fn take_back(connection: &mut SqliteConnection, before_ms: i64) -> Result<u64, StoreError> {
+async fn take_back(connection: &mut AnyConnection, before_ms: i64) -> Result<u64, StoreError> {
     sqlx::query(
         "UPDATE aggregations SET state = 'pending' WHERE id IN (SELECT aggregation_id FROM tasks
-         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < ?)",
+         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < $1)",
     )
     .bind(before_ms)
     .execute(&mut *connection)
     .await?;
     let result = sqlx::query(
-        "UPDATE tasks SET state = 'pending', lease_owner = NULL WHERE state = 'leased' AND lease_until_ms < ?",
+        "UPDATE tasks SET state = 'pending', lease_owner = NULL WHERE state = 'leased' AND lease_until_ms < $1",
     )
     .bind(before_ms)
     .execute(connection)
@@ -151,13 +160,13 @@ async fn take_back(connection: &mut SqliteConnection, before_ms: i64) -> Result<
 }
 
 #[async_trait]
-impl TaskStore for SqliteStore {
+impl TaskStore for SqlStore {
     async fn recover(&self, leaf_keys: &Digest) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let returned = take_back(&mut transaction, i64::MAX).await?;
         let rows = sqlx::query(
             "SELECT tasks.id FROM tasks JOIN jobs ON jobs.id = tasks.job_id
-             WHERE tasks.kind = 'leaf' AND tasks.state = 'done' AND tasks.key_digest <> ?
+             WHERE tasks.kind = 'leaf' AND tasks.state = 'done' AND tasks.key_digest <> $1
              AND jobs.state IN ('accepted', 'proving', 'aggregating', 'failed')",
         )
         .bind(leaf_keys.as_slice())
@@ -182,21 +191,24 @@ impl TaskStore for SqliteStore {
         }
         let now = now_ms();
         let admits = |kind| kinds.contains(&kind);
-        let query = || {
-            sqlx::query_scalar::<_, i64>(NEXT_TASK)
+        let query = |sql: &'static str| {
+            sqlx::query_scalar::<_, i64>(sql)
                 .bind(now)
                 .bind(admits(TaskKind::Leaf))
                 .bind(admits(TaskKind::Aggregate))
         };
-        if query().fetch_optional(&self.readers).await?.is_none() {
+        if query(next_task!("")).fetch_optional(&self.readers).await?.is_none() {
             return Ok(None);
         }
-
-        let mut transaction = self.begin().await?;
-        let Some(task) = query().fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        let mut transaction = self.begin_short().await?;
+        let next = match self.dialect {
+            Dialect::Sqlite => next_task!(""),
+            Dialect::Postgres => next_task!(" FOR UPDATE OF tasks SKIP LOCKED"),
+        };
+        let Some(task) = query(next).fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let row = sqlx::query(
-            "UPDATE tasks SET state = 'leased', fence = fence + 1, starts = starts + 1, lease_owner = ?,
-             lease_until_ms = ? WHERE id = ? RETURNING *",
+            "UPDATE tasks SET state = 'leased', fence = fence + 1, starts = starts + 1, lease_owner = $1,
+             lease_until_ms = $2 WHERE id = $3 RETURNING *",
         )
         .bind(owner)
         .bind(now.saturating_add(int(lease_ms)))
@@ -204,6 +216,15 @@ impl TaskStore for SqliteStore {
         .fetch_one(&mut *transaction)
         .await?;
         let lease = leased(&row)?;
+        transaction.commit().await?;
+
+        let mut transaction = self.begin().await?;
+        match check_lease(&mut transaction, &lease).await {
+            Ok(()) => {}
+            // Cancelled meanwhile.
+            Err(StoreError::LeaseLost { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
         match lease.kind {
             TaskKind::Leaf => {
                 for job in jobs_of(&mut transaction, &lease).await? {
@@ -229,7 +250,7 @@ impl TaskStore for SqliteStore {
     async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError> {
         let until = now_ms().saturating_add(int(lease_ms));
         let result = sqlx::query(
-            "UPDATE tasks SET lease_until_ms = ? WHERE id = ? AND state = 'leased' AND fence = ?",
+            "UPDATE tasks SET lease_until_ms = $1 WHERE id = $2 AND state = 'leased' AND fence = $3",
         )
         .bind(until)
         .bind(int(lease.task))
@@ -246,8 +267,12 @@ impl TaskStore for SqliteStore {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
         sqlx::query(
-            "INSERT OR REPLACE INTO results (input_digest, stage, proof_digest, circuit, key_digest, srs_digest,
-             seconds, peak_memory_bytes, hardware, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO results (input_digest, stage, proof_digest, circuit, key_digest, srs_digest,
+             seconds, peak_memory_bytes, hardware, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (input_digest) DO UPDATE SET proof_digest = excluded.proof_digest,
+             circuit = excluded.circuit, key_digest = excluded.key_digest, srs_digest = excluded.srs_digest,
+             seconds = excluded.seconds, peak_memory_bytes = excluded.peak_memory_bytes,
+             hardware = excluded.hardware, created_at_ms = excluded.created_at_ms",
         )
         .bind(proof.input_digest.as_slice())
         .bind(proof.stage.name())
@@ -262,12 +287,12 @@ impl TaskStore for SqliteStore {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "UPDATE tasks SET state = 'done', lease_owner = NULL, input_digest = ?, key_digest = ?, reused = ?,
-             error = NULL WHERE id = ?",
+            "UPDATE tasks SET state = 'done', lease_owner = NULL, input_digest = $1, key_digest = $2, reused = $3,
+             error = NULL WHERE id = $4",
         )
         .bind(proof.input_digest.as_slice())
         .bind(proof.key_digest.as_slice())
-        .bind(reused)
+        .bind(i64::from(reused))
         .bind(int(lease.task))
         .execute(&mut *transaction)
         .await?;
@@ -277,7 +302,7 @@ impl TaskStore for SqliteStore {
                 for job in jobs {
                     sqlx::query(
                         "UPDATE jobs SET leaves_done =
-                         (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND state = 'done') WHERE id = ?",
+                         (SELECT COUNT(*) FROM tasks WHERE job_id = jobs.id AND state = 'done') WHERE id = $1",
                     )
                     .bind(&job.id)
                     .execute(&mut *transaction)
@@ -285,7 +310,7 @@ impl TaskStore for SqliteStore {
                     let done = find_job(&mut transaction, &job.id).await?.leaves_done;
                     let all = done == job.batch.chunks;
                     if all {
-                        sqlx::query("UPDATE batches SET proven_at_ms = ? WHERE job_id = ?")
+                        sqlx::query("UPDATE batches SET proven_at_ms = $1 WHERE job_id = $2")
                             .bind(now_ms())
                             .bind(&job.id)
                             .execute(&mut *transaction)
@@ -321,7 +346,7 @@ impl TaskStore for SqliteStore {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
         let row = sqlx::query(
-            "UPDATE tasks SET failures = failures + 1, lease_owner = NULL, error = ? WHERE id = ?
+            "UPDATE tasks SET failures = failures + 1, lease_owner = NULL, error = $1 WHERE id = $2
              RETURNING failures",
         )
         .bind(&error.message)
@@ -333,7 +358,7 @@ impl TaskStore for SqliteStore {
         let outcome = if failures >= max_attempts { Failure::Final } else { Failure::Retried };
         let state = if outcome == Failure::Final { "failed" } else { "pending" };
         let delay = delay_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        sqlx::query("UPDATE tasks SET state = ?, not_before_ms = ? WHERE id = ?")
+        sqlx::query("UPDATE tasks SET state = $1, not_before_ms = $2 WHERE id = $3")
             .bind(state)
             .bind(now_ms().saturating_add(int(delay)))
             .bind(int(lease.task))
@@ -358,7 +383,7 @@ impl TaskStore for SqliteStore {
     async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
-        sqlx::query("UPDATE tasks SET state = 'pending', lease_owner = NULL, not_before_ms = ?, error = ? WHERE id = ?")
+        sqlx::query("UPDATE tasks SET state = 'pending', lease_owner = NULL, not_before_ms = $1, error = $2 WHERE id = $3")
             .bind(now_ms().saturating_add(int(delay_ms)))
             .bind(note)
             .bind(int(lease.task))
@@ -377,7 +402,7 @@ impl TaskStore for SqliteStore {
 
     async fn expire(&self) -> Result<u64, StoreError> {
         let now = now_ms();
-        let found = sqlx::query("SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < ? LIMIT 1")
+        let found = sqlx::query("SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < $1 LIMIT 1")
             .bind(now)
             .fetch_optional(&self.readers)
             .await?;
@@ -391,7 +416,7 @@ impl TaskStore for SqliteStore {
     }
 
     async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, StoreError> {
-        let row = sqlx::query("SELECT * FROM results WHERE input_digest = ?")
+        let row = sqlx::query("SELECT * FROM results WHERE input_digest = $1")
             .bind(input.as_slice())
             .fetch_optional(&self.readers)
             .await?;
@@ -399,7 +424,7 @@ impl TaskStore for SqliteStore {
     }
 
     async fn forget_result(&self, input: &Digest) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM results WHERE input_digest = ?")
+        sqlx::query("DELETE FROM results WHERE input_digest = $1")
             .bind(input.as_slice())
             .execute(&self.writer)
             .await?;
@@ -428,7 +453,7 @@ impl TaskStore for SqliteStore {
     async fn mean_seconds(&self, kind: TaskKind) -> Result<Option<f64>, StoreError> {
         let row = sqlx::query(
             "SELECT AVG(seconds) AS mean FROM
-             (SELECT seconds FROM results WHERE stage = ? ORDER BY created_at_ms DESC LIMIT 16)",
+             (SELECT seconds FROM results WHERE stage = $1 ORDER BY created_at_ms DESC LIMIT 16) AS latest",
         )
         .bind(kind.name())
         .fetch_one(&self.readers)

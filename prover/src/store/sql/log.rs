@@ -1,16 +1,16 @@
-//! The log of batches in SQLite.
+//! The log of batches in the database.
 
 use async_trait::async_trait;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 use tenon_circuits::rollup::ChunkCapacity;
 
-use super::{SqliteStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned};
+use super::{SqlStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned};
 use crate::{
     jobs::{BatchSummary, Digest, Job, JobError, JobState},
     store::{BatchLog, LoggedBatch, NewBatch, StoreError},
 };
 
-fn logged(row: &SqliteRow) -> Result<LoggedBatch, StoreError> {
+fn logged(row: &AnyRow) -> Result<LoggedBatch, StoreError> {
     Ok(LoggedBatch {
         summary: summary(row, "number")?,
         payload: row.try_get("payload")?,
@@ -24,23 +24,23 @@ fn logged(row: &SqliteRow) -> Result<LoggedBatch, StoreError> {
     })
 }
 
-fn size(row: &SqliteRow, column: &'static str) -> Result<usize, StoreError> {
+fn size(row: &AnyRow, column: &'static str) -> Result<usize, StoreError> {
     let number = unsigned(row, column)?;
     usize::try_from(number).map_err(|_| StoreError::Corrupt { what: column, found: number.to_string() })
 }
 
-async fn last_number(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+async fn last_number(connection: &mut AnyConnection) -> Result<u64, StoreError> {
     let row =
         sqlx::query("SELECT COALESCE(MAX(number), 0) AS number FROM batches").fetch_one(connection).await?;
     unsigned(&row, "number")
 }
 
 #[async_trait]
-impl BatchLog for SqliteStore {
+impl BatchLog for SqlStore {
     async fn bind(&self, identity: &[(&str, String)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (name, value) in identity {
-            let found: Option<String> = sqlx::query_scalar("SELECT value FROM identity WHERE name = ?")
+            let found: Option<String> = sqlx::query_scalar("SELECT value FROM identity WHERE name = $1")
                 .bind(*name)
                 .fetch_optional(&mut *transaction)
                 .await?;
@@ -54,7 +54,7 @@ impl BatchLog for SqliteStore {
                     });
                 }
                 None => {
-                    sqlx::query("INSERT INTO identity (name, value) VALUES (?, ?)")
+                    sqlx::query("INSERT INTO identity (name, value) VALUES ($1, $2)")
                         .bind(*name)
                         .bind(value)
                         .execute(&mut *transaction)
@@ -73,7 +73,7 @@ impl BatchLog for SqliteStore {
     }
 
     async fn batch(&self, number: u64) -> Result<Option<LoggedBatch>, StoreError> {
-        let row = sqlx::query("SELECT * FROM batches WHERE number = ?")
+        let row = sqlx::query("SELECT * FROM batches WHERE number = $1")
             .bind(int(number))
             .fetch_optional(&self.readers)
             .await?;
@@ -81,9 +81,9 @@ impl BatchLog for SqliteStore {
     }
 
     async fn batches(&self, first: u64, limit: u32) -> Result<Vec<LoggedBatch>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM batches WHERE number >= ? ORDER BY number LIMIT ?")
+        let rows = sqlx::query("SELECT * FROM batches WHERE number >= $1 ORDER BY number LIMIT $2")
             .bind(int(first))
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(logged).collect()
@@ -100,17 +100,17 @@ impl BatchLog for SqliteStore {
         sqlx::query(
             "INSERT INTO jobs (id, idempotency_key, payload_digest, state, batch_number, timestamp, l1_operations,
              transactions, chunks, state_in, state_out, commitment, z_d, y_d, z_l, y_l, created_at_ms, updated_at_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         )
         .bind(&batch.job_id)
         .bind(&batch.idempotency_key)
         .bind(batch.payload_digest.as_slice())
         .bind(JobState::Accepted.name())
         .bind(int(summary.number))
-        .bind(summary.timestamp)
-        .bind(summary.l1_operations)
-        .bind(summary.transactions)
-        .bind(summary.chunks)
+        .bind(i64::from(summary.timestamp))
+        .bind(i64::from(summary.l1_operations))
+        .bind(i64::from(summary.transactions))
+        .bind(i64::from(summary.chunks))
         .bind(summary.state_in.as_slice())
         .bind(summary.state_out.as_slice())
         .bind(summary.commit.as_slice())
@@ -125,17 +125,17 @@ impl BatchLog for SqliteStore {
         sqlx::query(
             "INSERT INTO batches (number, timestamp, payload, chunk_slots, chunk_opens, chunk_l1_words, chunks,
              l1_operations, transactions, state_in, state_out, commitment, z_d, y_d, z_l, y_l, job_id)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(int(summary.number))
-        .bind(summary.timestamp)
+        .bind(i64::from(summary.timestamp))
         .bind(&batch.payload)
         .bind(int(batch.chunk_capacity.slots as u64))
         .bind(int(batch.chunk_capacity.opens as u64))
         .bind(int(batch.chunk_capacity.l1_words as u64))
-        .bind(summary.chunks)
-        .bind(summary.l1_operations)
-        .bind(summary.transactions)
+        .bind(i64::from(summary.chunks))
+        .bind(i64::from(summary.l1_operations))
+        .bind(i64::from(summary.transactions))
         .bind(summary.state_in.as_slice())
         .bind(summary.state_out.as_slice())
         .bind(summary.commit.as_slice())
@@ -149,11 +149,11 @@ impl BatchLog for SqliteStore {
         for (chunk, witness) in (0u32..).zip(&batch.witnesses) {
             sqlx::query(
                 "INSERT INTO tasks (kind, state, job_id, batch_number, chunk, witness_digest)
-                 VALUES ('leaf', 'pending', ?, ?, ?, ?)",
+                 VALUES ('leaf', 'pending', $1, $2, $3, $4)",
             )
             .bind(&batch.job_id)
             .bind(int(summary.number))
-            .bind(chunk)
+            .bind(i64::from(chunk))
             .bind(witness.as_slice())
             .execute(&mut *transaction)
             .await?;
@@ -180,7 +180,7 @@ impl BatchLog for SqliteStore {
         let first = int(target.batch.number);
         let rows = sqlx::query(
             "SELECT jobs.* FROM batches JOIN jobs ON jobs.id = batches.job_id
-             WHERE batches.number >= ? ORDER BY batches.number",
+             WHERE batches.number >= $1 ORDER BY batches.number",
         )
         .bind(first)
         .fetch_all(&mut *transaction)
@@ -200,35 +200,35 @@ impl BatchLog for SqliteStore {
 
         sqlx::query(
             "UPDATE tasks SET state = 'cancelled' WHERE aggregation_id IN
-             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+             (SELECT id FROM aggregations WHERE last_batch >= $1 AND state <> 'cancelled')",
         )
         .bind(first)
         .execute(&mut *transaction)
         .await?;
         for table in [
             "UPDATE jobs SET aggregation_id = NULL WHERE aggregation_id IN
-             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+             (SELECT id FROM aggregations WHERE last_batch >= $1 AND state <> 'cancelled')",
             "UPDATE batches SET aggregation_id = NULL WHERE aggregation_id IN
-             (SELECT id FROM aggregations WHERE last_batch >= ? AND state <> 'cancelled')",
+             (SELECT id FROM aggregations WHERE last_batch >= $1 AND state <> 'cancelled')",
         ] {
             sqlx::query(table).bind(first).execute(&mut *transaction).await?;
         }
-        sqlx::query("UPDATE aggregations SET state = 'cancelled' WHERE last_batch >= ?")
+        sqlx::query("UPDATE aggregations SET state = 'cancelled' WHERE last_batch >= $1")
             .bind(first)
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
             "UPDATE tasks SET state = 'cancelled'
-             WHERE job_id IN (SELECT job_id FROM batches WHERE number >= ?)",
+             WHERE job_id IN (SELECT job_id FROM batches WHERE number >= $1)",
         )
         .bind(first)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query("DELETE FROM checkpoints WHERE batch_number >= ?")
+        sqlx::query("DELETE FROM checkpoints WHERE batch_number >= $1")
             .bind(first)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM batches WHERE number >= ?").bind(first).execute(&mut *transaction).await?;
+        sqlx::query("DELETE FROM batches WHERE number >= $1").bind(first).execute(&mut *transaction).await?;
         for job in &affected {
             let message = if job.id == target.id {
                 "cancelled on request".to_owned()
@@ -247,17 +247,20 @@ impl BatchLog for SqliteStore {
     }
 
     async fn add_checkpoint(&self, batch: u64, file: Digest) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR REPLACE INTO checkpoints (batch_number, file_digest) VALUES (?, ?)")
-            .bind(int(batch))
-            .bind(file.as_slice())
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "INSERT INTO checkpoints (batch_number, file_digest) VALUES ($1, $2)
+             ON CONFLICT (batch_number) DO UPDATE SET file_digest = excluded.file_digest",
+        )
+        .bind(int(batch))
+        .bind(file.as_slice())
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 
     async fn checkpoints(&self, batch: u64) -> Result<Vec<(u64, Digest)>, StoreError> {
         let rows =
-            sqlx::query("SELECT * FROM checkpoints WHERE batch_number <= ? ORDER BY batch_number DESC")
+            sqlx::query("SELECT * FROM checkpoints WHERE batch_number <= $1 ORDER BY batch_number DESC")
                 .bind(int(batch))
                 .fetch_all(&self.readers)
                 .await?;
