@@ -15,7 +15,7 @@ use tonic::transport::Server;
 use tracing::{info, warn};
 
 use crate::{
-    config::Config,
+    config::{Config, ObjectStoreAddress},
     core::{Changes, Core},
     engine::Engine,
     executor::{Executor, GenesisError, L1Ties, Limits, OperationQueue, RebuildError, genesis_state},
@@ -26,6 +26,7 @@ use crate::{
     store::{
         DataDirLock, LockError, Store, StoreError,
         files::{FileError, Files},
+        place::{Place, PlaceError},
         sql::SqlStore,
     },
     telemetry::Metrics,
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The data directory's files can't be used.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// The object store can't be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// L1 can't be followed.
     #[error(transparent)]
     Settlement(#[from] SettlementError),
@@ -123,7 +127,7 @@ impl Service {
         let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen).await?;
         let (http, http_addr) = listen("http_listen", config.http_listen).await?;
 
-        let files = Arc::new(Files::open(&config.data_dir)?);
+        let files = Arc::new(open_files(&config)?);
         let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
         let rollup = Address(config.rollup_address);
         let domain = domain(config.chain_id, rollup);
@@ -250,6 +254,15 @@ impl RunningService {
         self.lock.release();
         info!("stopped");
     }
+}
+
+/// The files' place that the settings name.
+fn open_files(config: &Config) -> Result<Files, StartError> {
+    Ok(match &config.object_store {
+        None => Files::open(&config.data_dir)?,
+        Some(ObjectStoreAddress::Directory(path)) => Files::at(Place::shared(path))?,
+        Some(ObjectStoreAddress::Bucket(address)) => Files::at(Place::bucket(address, Handle::current())?)?,
+    })
 }
 
 /// The database that the settings name.

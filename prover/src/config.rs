@@ -25,6 +25,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database; none for a file of SQLite in the data directory.
     pub database_url: Option<Secret>,
+    /// Where witnesses, proofs and checkpoints are; none for the data directory.
+    pub object_store: Option<ObjectStoreAddress>,
     /// Directory of set-up files and proving keys.
     pub keys_dir: PathBuf,
     /// Address of the gRPC listener. Port 0 takes a free one.
@@ -79,6 +81,15 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Filter of the log, such as `info` or `tenon_prover=debug`.
     pub log_filter: String,
+}
+
+/// Where several machines find the same files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectStoreAddress {
+    /// A directory that they share.
+    Directory(PathBuf),
+    /// A bucket of an S3-compatible store, `s3://BUCKET/PREFIX`.
+    Bucket(String),
 }
 
 /// A value that isn't shown.
@@ -231,6 +242,7 @@ macro_rules! settings {
 settings! {
     "data_dir" = ".tenon/data", "directory of the database, witnesses and proofs";
     "database_url" = "", "PostgreSQL database, such as postgres://tenon@db.example/tenon, empty for SQLite in data_dir";
+    "object_store" = "", "where witnesses, proofs and checkpoints are: s3://BUCKET/PREFIX, or a directory that machines share; empty for data_dir";
     "keys_dir" = ".tenon/keys", "directory of set-up files and proving keys";
     "grpc_listen" = "127.0.0.1:7440", "address of the gRPC listener";
     "http_listen" = "127.0.0.1:7441", "address of the metrics and health listener";
@@ -446,6 +458,12 @@ impl Reader {
         // Every setting is read before the first missing one ends the function.
         let data_dir = self.path("data_dir");
         let database_url = self.database_url();
+        let object_store = self.get("object_store", |text| match text {
+            "" => Ok(None),
+            _ if text.starts_with("s3://") => Ok(Some(ObjectStoreAddress::Bucket(text.to_owned()))),
+            _ if text.contains("://") => Err("s3://BUCKET/PREFIX or a directory".to_owned()),
+            _ => Ok(Some(ObjectStoreAddress::Directory(PathBuf::from(text)))),
+        });
         let keys_dir = self.path("keys_dir");
         let grpc_listen = self.address("grpc_listen");
         let http_listen = self.address("http_listen");
@@ -487,6 +505,7 @@ impl Reader {
         Some(Config {
             data_dir: data_dir?,
             database_url: database_url?,
+            object_store: object_store?,
             keys_dir: keys_dir?,
             grpc_listen: grpc_listen?,
             http_listen: http_listen?,

@@ -2,15 +2,14 @@
 //! shows, and written so that a crash leaves either the whole file or none.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
+use super::place::Place;
 use crate::jobs::Digest;
 
 /// What a file holds; one directory each.
@@ -100,84 +99,103 @@ impl FileError {
     }
 }
 
-/// The files of a data directory.
+/// The files of a rollup.
 #[derive(Debug)]
-pub struct Files {
-    root: PathBuf,
-    temporary: AtomicU64,
-}
+pub struct Files(Place);
 
 impl Files {
-    /// Opens the directory and clears what a crash left unfinished.
+    /// The files in a directory of this process's own; clears what a crash left unfinished.
     ///
     /// # Errors
     /// When the directories can't be made.
     pub fn open(root: &Path) -> Result<Self, FileError> {
-        for kind in FileKind::ALL {
-            let directory = root.join(kind.directory());
-            fs::create_dir_all(&directory).map_err(|error| FileError::write(&directory, error))?;
-            let entries = fs::read_dir(&directory)
-                .map_err(|error| FileError::Read { path: directory.clone(), error })?;
-            for entry in entries.flatten() {
-                if entry.file_name().to_string_lossy().ends_with(".tmp") {
-                    let _ = fs::remove_file(entry.path());
-                }
-            }
-        }
-        Ok(Self { root: root.to_owned(), temporary: AtomicU64::new(0) })
+        Self::at(Place::own(root))
+    }
+
+    /// The files in this place.
+    ///
+    /// # Errors
+    /// When its directories can't be made.
+    pub fn at(place: Place) -> Result<Self, FileError> {
+        place
+            .prepare(&FileKind::ALL.map(FileKind::directory))
+            .map_err(|(path, error)| FileError::write(&path, error))?;
+        Ok(Self(place))
     }
 
     /// Where the file of this digest is.
     pub fn path(&self, kind: FileKind, digest: &Digest) -> PathBuf {
-        self.root.join(kind.directory()).join(format!("{}.json", hex::encode(digest)))
+        self.0.locate(kind.directory(), &name(digest))
     }
 
-    /// Writes `value` and gives the digest that names it.
+    /// Writes `value` and gives the digest that names it. May block.
     ///
     /// # Errors
     /// When it can't be written; nothing is left then.
     pub fn write<T: Serialize>(&self, kind: FileKind, value: &T) -> Result<Digest, FileError> {
-        let directory = self.root.join(kind.directory());
-        let content = serde_json::to_vec(value)
-            .map_err(|error| FileError::Format { path: directory.clone(), error })?;
-        let digest: Digest = Sha256::digest(&content).into();
-        let path = self.path(kind, &digest);
-        if fs::read(&path).is_ok_and(|found| found == content) {
+        let path = PathBuf::from(kind.directory());
+        let content = serde_json::to_vec(value).map_err(|error| FileError::Format { path, error })?;
+        self.write_bytes(kind, &content)
+    }
+
+    /// Writes content that is encoded already.
+    ///
+    /// # Errors
+    /// As [`Files::write`].
+    pub fn write_bytes(&self, kind: FileKind, content: &[u8]) -> Result<Digest, FileError> {
+        let digest: Digest = Sha256::digest(content).into();
+        let (directory, name) = (kind.directory(), name(&digest));
+        if self.0.read(directory, &name).is_ok_and(|found| found == content) {
             return Ok(digest);
         }
-        let temporary = directory.join(format!("{}.tmp", self.temporary.fetch_add(1, Ordering::Relaxed)));
-        let written = File::create(&temporary)
-            .and_then(|mut file| file.write_all(&content).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| File::open(&directory)?.sync_all());
-        if let Err(error) = written {
-            let _ = fs::remove_file(&temporary);
-            return Err(FileError::write(&path, error));
-        }
+        self.0
+            .write(directory, &name, content)
+            .map_err(|error| FileError::write(&self.path(kind, &digest), error))?;
         Ok(digest)
     }
 
-    /// Reads the file of this digest.
+    /// Reads the file of this digest. May block.
     ///
     /// # Errors
     /// When it is missing, damaged or unreadable.
     pub fn read<T: DeserializeOwned>(&self, kind: FileKind, digest: &Digest) -> Result<T, FileError> {
-        let path = self.path(kind, digest);
-        let content = fs::read(&path).map_err(|error| FileError::Read { path: path.clone(), error })?;
-        let actual: Digest = Sha256::digest(&content).into();
-        if actual != *digest {
-            return Err(FileError::Damaged {
-                path,
-                expected: hex::encode(digest),
-                actual: hex::encode(actual),
-            });
-        }
-        serde_json::from_slice(&content).map_err(|error| FileError::Format { path, error })
+        let content = self.read_bytes(kind, digest)?;
+        serde_json::from_slice(&content)
+            .map_err(|error| FileError::Format { path: self.path(kind, digest), error })
     }
+
+    /// Reads the encoded file of this digest.
+    ///
+    /// # Errors
+    /// When it is missing, damaged or unreadable.
+    pub fn read_bytes(&self, kind: FileKind, digest: &Digest) -> Result<Vec<u8>, FileError> {
+        let path = || self.path(kind, digest);
+        let content = self
+            .0
+            .read(kind.directory(), &name(digest))
+            .map_err(|error| FileError::Read { path: path(), error })?;
+        check(&content, digest, path)?;
+        Ok(content)
+    }
+}
+
+/// Compares content with the digest that names it.
+fn check(content: &[u8], digest: &Digest, path: impl Fn() -> PathBuf) -> Result<(), FileError> {
+    let actual: Digest = Sha256::digest(content).into();
+    if actual == *digest {
+        return Ok(());
+    }
+    Err(FileError::Damaged { path: path(), expected: hex::encode(digest), actual: hex::encode(actual) })
+}
+
+fn name(digest: &Digest) -> String {
+    format!("{}.json", hex::encode(digest))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -193,16 +211,6 @@ mod tests {
         assert!(files.read::<String>(FileKind::Proof, &digest).unwrap_err().is_lost());
         files.write(FileKind::Proof, &"content").unwrap();
         assert_eq!(files.read::<String>(FileKind::Proof, &digest).unwrap(), "content");
-    }
-
-    #[test]
-    fn unfinished_files_are_cleared() {
-        let dir = tempfile::tempdir().unwrap();
-        Files::open(dir.path()).unwrap();
-        let leftover = dir.path().join("proofs").join("7.tmp");
-        fs::write(&leftover, "half").unwrap();
-        Files::open(dir.path()).unwrap();
-        assert!(!leftover.exists());
     }
 
     #[test]

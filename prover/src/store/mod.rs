@@ -4,6 +4,8 @@
 pub mod files;
 pub mod l1;
 mod lock;
+pub mod place;
+mod s3;
 pub mod sql;
 
 use async_trait::async_trait;
