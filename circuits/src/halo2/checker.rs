@@ -211,6 +211,13 @@ impl Checker {
             .collect()
     }
 
+    /// The value of one constraint of the gate that a row anchors.
+    pub fn residue(&self, trace: &Trace, row: usize, name: &str) -> Option<Fr> {
+        let gate = self.gates.get(&trace.gate(row))?;
+        let (_, polynomial) = gate.constraints.iter().find(|(other, _)| other == name)?;
+        Some(self.evaluate(polynomial, trace, row))
+    }
+
     fn broken_lookups(&self, trace: &Trace) -> Vec<Violation> {
         let mut violations = Vec::new();
         let places = Places::new(trace);

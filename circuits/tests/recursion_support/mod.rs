@@ -10,7 +10,7 @@ use halo2_proofs::halo2curves::group::{Curve, Group};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tenon_circuits::gadgets::arithmetic::{constant, free};
-use tenon_circuits::gadgets::curve::{Point, assign_point, msm};
+use tenon_circuits::gadgets::curve::{Claims, Point, assign_point, msm_claiming};
 use tenon_circuits::halo2::checker::{Checker, Violation};
 use tenon_circuits::halo2::columns::GateSet;
 use tenon_circuits::halo2::trace::{Trace, Var};
@@ -65,6 +65,11 @@ impl Terms {
 
     /// The trace of the sum, and the point that it shows.
     pub fn trace(&self) -> (Trace, Point, Var) {
+        self.trace_claiming(&Claims::default())
+    }
+
+    /// [`Self::trace`] by a prover with these claims.
+    pub fn trace_claiming(&self, claims: &Claims) -> (Trace, Point, Var) {
         let (mut trace, zero) = start();
         let scalar = |trace: &mut Trace, value: Fr| {
             trace.label("scalars");
@@ -78,7 +83,24 @@ impl Terms {
         let fixed: Vec<_> =
             self.fixed.iter().map(|(value, point)| (scalar(&mut trace, *value), *point)).collect();
         let units: Vec<_> = self.units.iter().map(|point| assign_point(&mut trace, point)).collect();
-        let sum = msm(&mut trace, &variable, &fixed, &units);
+        let sum = msm_claiming(&mut trace, &variable, &fixed, &units, claims);
         (trace, sum, zero)
     }
+}
+
+/// The rows of a label, in order.
+pub fn rows_of(trace: &Trace, label: &str) -> Vec<usize> {
+    (0..trace.rows()).filter(|row| trace.label_of(*row) == label).collect()
+}
+
+/// What violations are and where, each kind once.
+pub fn kinds(violations: &[Violation]) -> std::collections::BTreeSet<String> {
+    let kind = |violation: &Violation| match violation {
+        Violation::Constraint { gate, constraint, label, .. } => format!("{label}: {gate:?}, {constraint}"),
+        Violation::Copy { label, .. } => format!("{label}: copy"),
+        Violation::Chunk { label, .. } => format!("{label}: chunk"),
+        Violation::Multiple { label, .. } => format!("{label}: multiple"),
+        other => other.to_string(),
+    };
+    violations.iter().map(kind).collect()
 }

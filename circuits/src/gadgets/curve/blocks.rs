@@ -2,14 +2,14 @@
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
-use num_bigint::BigInt;
+use num_bigint::{BigInt, BigUint};
 
 use super::layout;
 use crate::gadgets::foreign::{
     Division, ELEMENT_CHUNKS, HALF_BITS, LIMBS, Residues, chunks_of, difference, limbs_of, order, to_integer,
     write_chunks,
 };
-use crate::halo2::trace::{Gate, Trace, Var};
+use crate::halo2::trace::{Cell, Gate, Trace, Var};
 
 /// Columns of a point in a row: limbs of x and residues of y.
 const POINT_CELLS: usize = LIMBS + 3;
@@ -20,7 +20,8 @@ pub struct Position {
     /// Limbs of x, then residues of y.
     cells: [Var; POINT_CELLS],
     point: G1Affine,
-    /// The integer.
+    /// The integers.
+    x: BigInt,
     y: BigInt,
 }
 
@@ -47,16 +48,18 @@ fn signed<F: halo2_proofs::halo2curves::ff::PrimeField>(value: F) -> BigInt {
 }
 
 impl Position {
-    /// From cells that hold the point's coordinates, y reduced.
-    pub fn new(x: [Var; LIMBS], residues: [Var; 3], point: G1Affine) -> Self {
-        let [x0, x1, x2, x3, x4, x5] = x;
-        let [native, low, high] = residues;
-        Self { cells: [x0, x1, x2, x3, x4, x5, native, low, high], point, y: signed(point.y) }
+    /// Of a row that has been written.
+    fn at(trace: &Trace, row: usize, point: G1Affine, [x, y]: [BigInt; 2]) -> Self {
+        Self { cells: std::array::from_fn(|i| trace.var(row, layout::LIMBS_AT + i)), point, x, y }
     }
 
-    /// Of a row that has been written.
-    fn at(trace: &Trace, row: usize, point: G1Affine, y: BigInt) -> Self {
-        Self { cells: std::array::from_fn(|i| trace.var(row, layout::LIMBS_AT + i)), point, y }
+    /// A point that stands nowhere: what a dishonest prover may look up.
+    pub fn nowhere(point: G1Affine) -> Self {
+        let limbs = [point.x, point.y].map(|coordinate| limbs_of(&to_integer(coordinate)));
+        let residues = Residues::of(&limbs[1]).cells();
+        let mut values = limbs[0].into_iter().chain(residues);
+        let mut var = || Var { cell: Cell { row: 0, column: 0 }, value: values.next().unwrap_or(Fr::ZERO) };
+        Self { cells: std::array::from_fn(|_| var()), point, x: signed(point.x), y: signed(point.y) }
     }
 
     /// The point.
@@ -140,7 +143,7 @@ fn write_line(trace: &mut Trace, row: usize, line: Line<'_>) -> Position {
     let mut sum = &slope_int * &slope_int - &x_int;
     let mut residues = Residues::product(&slope_limbs, &slope_limbs).minus(Residues::of(&x_limbs));
     for (position, times) in old.iter().filter(|(_, times)| *times > 0) {
-        sum -= signed(position.point.x) * *times;
+        sum -= &position.x * *times;
         residues = residues.minus(Residues::of(&position.limbs()).scaled(*times));
     }
     let division = Division::new(&sum, residues, layout::X_QUOTIENT.1);
@@ -153,8 +156,8 @@ fn write_line(trace: &mut Trace, row: usize, line: Line<'_>) -> Position {
     for (i, value) in x_limbs.into_iter().chain(new_y.cells()).enumerate() {
         trace.set(result, layout::LIMBS_AT + i, value);
     }
-    let y_int = slope_int * (signed(through.point.x) - x_int) - &through.y;
-    Position::at(trace, result, G1Affine { x, y }, y_int)
+    let y_int = slope_int * (&through.x - &x_int) - &through.y;
+    Position::at(trace, result, G1Affine { x, y }, [x_int, y_int])
 }
 
 /// Adds to the point in the row above. Returns the sum, and the scalar with this digit.
@@ -216,7 +219,7 @@ pub fn add_with_slope(
     trace.set(extras, 3, product.invert().unwrap_or(Fr::ZERO));
 
     let slope_limbs = limbs_of(&to_integer(slope));
-    let sum = signed(slope) * (signed(other.point.x) - signed(position.point.x)) - &other.y + &position.y;
+    let sum = signed(slope) * (&other.x - &position.x) - &other.y + &position.y;
     let residues =
         Residues::product(&slope_limbs, &apart_limbs).minus(other.residues()).plus(position.residues());
     let old = [(position, 1), (&other, 1)];
@@ -236,23 +239,28 @@ pub struct Full {
     pub residues: [Var; 3],
     /// The point.
     pub point: G1Affine,
+    /// The coordinates' integers.
+    integers: [BigUint; 2],
 }
 
 impl Full {
     /// From two rows that have been written.
-    fn at(trace: &Trace, row: usize, point: G1Affine) -> Self {
+    fn at(trace: &Trace, row: usize, point: G1Affine, integers: [BigUint; 2]) -> Self {
         Self {
             native_x: trace.var(row, layout::NATIVE_X),
             x: std::array::from_fn(|i| trace.var(row, layout::LIMBS_AT + i)),
             y: std::array::from_fn(|i| trace.var(row - 1, layout::LIMBS_AT + i)),
             residues: std::array::from_fn(|i| trace.var(row, layout::RESIDUES_AT + i)),
             point,
+            integers,
         }
     }
 
     /// The point for sums.
     pub fn position(&self) -> Position {
-        Position::new(self.x, self.residues, self.point)
+        let cells = std::array::from_fn(|i| if i < LIMBS { self.x[i] } else { self.residues[i - LIMBS] });
+        let [x, y] = self.integers.clone().map(BigInt::from);
+        Position { cells, point: self.point, x, y }
     }
 
     fn copy_limbs(&self, trace: &mut Trace, row: usize) {
@@ -273,14 +281,15 @@ impl Full {
 /// Doubles the point in the two rows above.
 pub fn double(trace: &mut Trace, full: &Full) -> Position {
     let position = full.position();
-    let (x, y) = (full.point.x, full.point.y);
+    let G1Affine { x, y } = full.point;
     let slope = x.square() * Fq::from(3) * y.double().invert().unwrap_or(Fq::ZERO);
     let row = trace.push(Gate::CurveDouble, &[]);
     push_rows(trace, layout::RESULT);
     let slope_limbs = limbs_of(&to_integer(slope));
     let y_limbs = full.y.map(|limb| limb.value);
     let x_limbs = position.limbs();
-    let sum = signed(slope) * signed(y) * 2 - signed(x) * signed(x) * 3;
+    let [x, y] = full.integers.clone().map(BigInt::from);
+    let sum = signed(slope) * y * 2 - &x * &x * 3;
     let residues = Residues::product(&slope_limbs, &y_limbs)
         .scaled(2)
         .minus(Residues::product(&x_limbs, &x_limbs).scaled(3));
@@ -290,20 +299,26 @@ pub fn double(trace: &mut Trace, full: &Full) -> Position {
 
 /// Reduces the second coordinate of the point in the row above.
 pub fn normalize(trace: &mut Trace, position: &Position) -> Full {
+    normalize_claiming(trace, position, to_integer(position.point.y))
+}
+
+/// [`normalize`] by a prover that claims this second coordinate.
+pub fn normalize_claiming(trace: &mut Trace, position: &Position, y: BigUint) -> Full {
     let row = trace.push(Gate::CurveNormalize, &[]);
     push_rows(trace, layout::NORMALIZED);
-    let y = to_integer(position.point.y);
     let y_limbs = limbs_of(&y);
     write_chunks(trace, row, layout::NEW_Y, &chunks_of(&y, ELEMENT_CHUNKS));
-    let sum = &position.y - BigInt::from(y);
+    let sum = &position.y - BigInt::from(y.clone());
     let residues = position.residues().minus(Residues::of(&y_limbs));
     let division = Division::new(&sum, residues, layout::Y_QUOTIENT.1);
     write_chunks(trace, row, layout::Y_QUOTIENT.0, &division.quotient);
     write_chunks(trace, row, layout::Y_CARRIES, &division.carries);
-    write_full(trace, offset(row, layout::NORMALIZED), position.limbs(), y_limbs, position.point)
+    let integers = [position.x.magnitude().clone(), y];
+    write_full(trace, offset(row, layout::NORMALIZED), integers, position.point)
 }
 
-fn write_full(trace: &mut Trace, row: usize, x: [Fr; LIMBS], y: [Fr; LIMBS], point: G1Affine) -> Full {
+fn write_full(trace: &mut Trace, row: usize, integers: [BigUint; 2], point: G1Affine) -> Full {
+    let [x, y] = integers.each_ref().map(limbs_of);
     trace.set(row, layout::NATIVE_X, Residues::of(&x).native);
     for i in 0..LIMBS {
         trace.set(row - 1, layout::LIMBS_AT + i, y[i]);
@@ -312,17 +327,22 @@ fn write_full(trace: &mut Trace, row: usize, x: [Fr; LIMBS], y: [Fr; LIMBS], poi
     for (i, value) in Residues::of(&y).cells().into_iter().enumerate() {
         trace.set(row, layout::RESIDUES_AT + i, value);
     }
-    Full::at(trace, row, point)
+    Full::at(trace, row, point, integers)
 }
 
 /// New coordinates.
 pub fn coordinates(trace: &mut Trace, point: G1Affine) -> Full {
+    coordinates_claiming(trace, [point.x, point.y].map(to_integer), point)
+}
+
+/// [`coordinates`] by a prover that gives these integers below 2^255.
+pub fn coordinates_claiming(trace: &mut Trace, integers: [BigUint; 2], point: G1Affine) -> Full {
     let row = trace.push(Gate::CurveCoordinates, &[]);
     push_rows(trace, layout::COORDINATES);
-    let (x, y) = (to_integer(point.x), to_integer(point.y));
-    write_chunks(trace, row, 0, &chunks_of(&x, ELEMENT_CHUNKS));
-    write_chunks(trace, row, ELEMENT_CHUNKS, &chunks_of(&y, ELEMENT_CHUNKS));
-    write_full(trace, offset(row, layout::COORDINATES), limbs_of(&x), limbs_of(&y), point)
+    for (i, integer) in integers.iter().enumerate() {
+        write_chunks(trace, row, i * ELEMENT_CHUNKS, &chunks_of(integer, ELEMENT_CHUNKS));
+    }
+    write_full(trace, offset(row, layout::COORDINATES), integers, point)
 }
 
 /// Constrains a point to be on the curve.
@@ -330,13 +350,14 @@ pub fn equation(trace: &mut Trace, full: &Full) {
     let row = trace.push(Gate::CurveEquation, &[]);
     push_rows(trace, layout::EQUATION_ROWS - 1);
     full.copy_limbs(trace, row);
-    let (x, y) = (full.point.x, full.point.y);
-    let square = x.square();
+    let square = to_integer(full.point.x.square());
     let (x_limbs, y_limbs) = (full.x.map(|limb| limb.value), full.y.map(|limb| limb.value));
-    let square_limbs = limbs_of(&to_integer(square));
-    write_chunks(trace, row, layout::SQUARE, &chunks_of(&to_integer(square), ELEMENT_CHUNKS));
+    let square_limbs = limbs_of(&square);
+    write_chunks(trace, row, layout::SQUARE, &chunks_of(&square, ELEMENT_CHUNKS));
 
-    let sum = signed(x) * signed(x) - signed(square);
+    let [x, y] = full.integers.clone().map(BigInt::from);
+    let square = BigInt::from(square);
+    let sum = &x * &x - &square;
     let residues = Residues::product(&x_limbs, &x_limbs).minus(Residues::of(&square_limbs));
     let division = Division::new(&sum, residues, layout::SQUARE_QUOTIENT.1);
     write_chunks(trace, row, layout::SQUARE_QUOTIENT.0, &division.quotient);
@@ -344,7 +365,7 @@ pub fn equation(trace: &mut Trace, full: &Full) {
 
     let three = Fr::from(3);
     let three_residues = Residues { native: three, low: three, high: Fr::ZERO };
-    let sum = signed(y) * signed(y) - signed(x) * signed(square) - 3;
+    let sum = &y * &y - &x * &square - 3;
     let residues = Residues::product(&y_limbs, &y_limbs)
         .minus(Residues::product(&x_limbs, &square_limbs))
         .minus(three_residues);
@@ -359,11 +380,11 @@ pub fn canonical(trace: &mut Trace, full: &Full) {
     push_rows(trace, layout::CANONICAL_ROWS - 1);
     full.copy_limbs(trace, row);
     let largest = order() - 1_u8;
-    let mask = (num_bigint::BigUint::from(1_u8) << HALF_BITS) - 1_u8;
-    for (i, coordinate) in [to_integer(full.point.x), to_integer(full.point.y)].into_iter().enumerate() {
-        let borrow = (&coordinate & &mask) > (&largest & &mask);
-        // Half by half: p − 1 less the coordinate, with the borrow.
-        let rest = &largest - coordinate;
+    let unit = BigUint::from(1_u8) << HALF_BITS;
+    for (i, coordinate) in full.integers.iter().enumerate() {
+        let borrow = coordinate % &unit > &largest % &unit;
+        // p − 1 less the coordinate; if that is negative no chunks do, and 2^270 more has the right lower ones.
+        let rest = &largest + &unit * &unit - coordinate;
         trace.set(offset(row, layout::BORROWS), i, Fr::from(u64::from(borrow)));
         write_chunks(trace, row, i * ELEMENT_CHUNKS, &chunks_of(&rest, ELEMENT_CHUNKS));
     }
@@ -396,7 +417,8 @@ pub fn constant_pair(trace: &mut Trace, number: Fr, digit: u64, multiple: G1Affi
     for (i, value) in x.into_iter().chain(y).enumerate() {
         trace.set(row, layout::LIMBS_AT + i, value);
     }
-    let placed = Position::at(trace, row, multiple, signed(multiple.y));
+    let integers = [signed(multiple.x), signed(multiple.y)];
+    let placed = Position::at(trace, row, multiple, integers);
     let opposite = write_opposite(trace, row, digit, &placed);
     [placed, opposite]
 }

@@ -69,7 +69,7 @@ use super::range;
 use crate::halo2::trace::{Trace, Var};
 use blocks::Full;
 
-pub use msm::{WINDOW, digits, msm};
+pub use msm::{Claims, WINDOW, digits, msm, msm_claiming};
 
 /// Bits of a public limb, three of which make a coordinate.
 pub const PUBLIC_LIMB_BITS: u64 = 88;

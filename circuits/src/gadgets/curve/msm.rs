@@ -1,5 +1,6 @@
 //! Sums of multiples of points by Straus' method: one chain of doublings for all points, five bits a digit.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1, G1Affine};
@@ -98,6 +99,15 @@ fn constant_table(trace: &mut Trace, point: &G1Affine) -> Table {
     Table { number, multiples }
 }
 
+/// Where a prover departs from what it should do; honest ones claim nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    /// Scalars whose digits are used instead, by term: those with variable points first, then those with constants.
+    pub scalars: HashMap<usize, Fr>,
+    /// Points that are added instead of a multiple, by term and position of the digit.
+    pub addends: HashMap<(usize, usize), G1Affine>,
+}
+
 /// A scalar on its way through the chain.
 struct Term {
     scalar: Var,
@@ -111,10 +121,18 @@ impl Term {
         Self { scalar, digits: digits(scalar.value), table, so_far: None }
     }
 
-    /// Adds the digit of this index.
-    fn add(&mut self, trace: &mut Trace, position: &Position, index: usize) -> Position {
+    /// Adds the digit of this index, or what is claimed instead.
+    fn add(
+        &mut self,
+        trace: &mut Trace,
+        position: &Position,
+        index: usize,
+        claimed: Option<&G1Affine>,
+    ) -> Position {
         let (digit, negative) = self.digits[index];
+        let claimed = claimed.map(|point| Position::nowhere(if negative { -*point } else { *point }));
         let multiple = &self.table.multiples[(digit as usize / 2).min(MULTIPLES - 1)];
+        let multiple = claimed.as_ref().unwrap_or(multiple);
         let addend = Addend::Looked(self.table.number, multiple, digit, negative);
         let running = Running { before: self.so_far, factor: power(WINDOW as u64) };
         let (sum, so_far) = blocks::add(trace, position, addend, Some(running));
@@ -131,10 +149,30 @@ pub fn msm(
     fixed: &[(Var, G1Affine)],
     units: &[Point],
 ) -> Point {
-    let mut terms: Vec<Term> = variable_tables(trace, variable);
+    msm_claiming(trace, variable, fixed, units, &Claims::default())
+}
+
+/// [`msm`] by a prover with these claims.
+pub fn msm_claiming(
+    trace: &mut Trace,
+    variable: &[(Var, Point)],
+    fixed: &[(Var, G1Affine)],
+    units: &[Point],
+    claims: &Claims,
+) -> Point {
+    let mut terms = Vec::with_capacity(variable.len() + fixed.len());
+    for (scalar, point) in variable {
+        let table = variable_table(trace, &point.full);
+        terms.push(Term::new(*scalar, table));
+    }
     for (scalar, constant) in fixed {
         let table = constant_table(trace, constant);
         terms.push(Term::new(*scalar, table));
+    }
+    for (term, scalar) in &claims.scalars {
+        if let Some(term) = terms.get_mut(*term) {
+            term.digits = digits(*scalar);
+        }
     }
 
     trace.label("curve: offset");
@@ -145,8 +183,8 @@ pub fn msm(
     let mut position = start.start(trace);
     for index in (0..DIGITS).rev().filter(|_| doublings > 0) {
         trace.label("curve: multiples added");
-        for term in &mut terms {
-            position = term.add(trace, &position, index);
+        for (number, term) in terms.iter_mut().enumerate() {
+            position = term.add(trace, &position, index, claims.addends.get(&(number, index)));
         }
         for _ in (0..WINDOW).filter(|_| index > 0) {
             trace.label("curve: sum reduced");
@@ -171,14 +209,4 @@ pub fn msm(
     trace.label("curve: below p");
     blocks::canonical(trace, &full);
     Point { full }
-}
-
-fn variable_tables(trace: &mut Trace, variable: &[(Var, Point)]) -> Vec<Term> {
-    variable
-        .iter()
-        .map(|(scalar, point)| {
-            let table = variable_table(trace, &point.full);
-            Term::new(*scalar, table)
-        })
-        .collect()
 }
