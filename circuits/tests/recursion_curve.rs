@@ -4,9 +4,12 @@
 
 mod recursion_support;
 
+use std::collections::BTreeSet;
+
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use recursion_support::{Terms, random, random_point, violations};
+use tenon_circuits::gadgets::curve::{CONSTANT_WINDOW, WINDOW, digits};
 
 fn assert_sums(terms: &Terms) {
     let (trace, sum, _) = terms.trace();
@@ -94,4 +97,44 @@ fn public_limbs_are_the_coordinates() {
     };
     assert_eq!(sum.native_x().value, native(sum.value().x.to_repr().as_ref()));
     assert_eq!(sum.native_y().value, native(sum.value().y.to_repr().as_ref()));
+}
+
+/// Digits are odd and small, and the scalar's modulo r.
+#[test]
+fn digits_make_the_scalar() {
+    let mut random = random(5);
+    let scalars = special_scalars().into_iter().chain((0..200).map(|_| Fr::random(&mut random)));
+    for scalar in scalars {
+        for window in [WINDOW, CONSTANT_WINDOW] {
+            let digits = digits(scalar, window);
+            assert!(digits.iter().all(|(digit, _)| digit % 2 == 1 && *digit < 1 << window));
+            let sum = digits.iter().rev().fold(Fr::ZERO, |sum, (digit, negative)| {
+                let digit = Fr::from(*digit);
+                sum * Fr::from(1 << window) + if *negative { -digit } else { digit }
+            });
+            assert_eq!(sum, scalar);
+        }
+    }
+}
+
+/// Tables of a fragment are not those of the trace that it is appended to.
+#[test]
+fn fragments_have_tables_of_their_own() {
+    let mut random = random(6);
+    let mut sum = || Terms {
+        variable: vec![(Fr::random(&mut random), random_point(&mut random))],
+        fixed: vec![(Fr::random(&mut random), random_point(&mut random))],
+        units: Vec::new(),
+    };
+    let [(mut trace, ..), (fragment, ..)] = [sum().trace(), sum().trace()];
+    let before = trace.rows();
+    trace.append(fragment, &[]);
+    assert_eq!(violations(&trace), Vec::new());
+    let numbers = |rows: std::ops::Range<usize>| -> BTreeSet<[u8; 32]> {
+        let places = rows.filter(|row| trace.gate(*row).is_table());
+        places.map(|row| trace.constant(row, 0).to_repr()).filter(|number| *number != [0; 32]).collect()
+    };
+    let (first, second) = (numbers(0..before), numbers(before..trace.rows()));
+    assert_eq!((first.len(), second.len()), (2, 2));
+    assert!(first.is_disjoint(&second));
 }

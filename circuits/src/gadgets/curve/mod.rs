@@ -37,15 +37,15 @@
 //! constrains the points' first coordinates to differ: elements are below 2^255, so equal ones modulo p differ by k·p
 //! with |k| ≤ 2, and `d (d² − p²) (d² − 4p²)` has an inverse for their difference d modulo r. No sum is the identity,
 //! then, and no point has y = 0 or an order other than r (the group's order is prime), so that a doubling, and the odd
-//! multiples up to 31 of a point, have no exception. Honest provers meet none either: a chain starts at a constant
+//! multiples up to 2^7 of a point, have no exception. Honest provers meet none either: a chain starts at a constant
 //! point of unknown logarithm ([`msm`]), and whoever finds points that collide with its multiples finds a relation between it
 //! and the points. A sum that is the identity can't be proven.
 //!
-//! **Scalars.** They are field elements of the circuit, whose order is the group's. A scalar is written as `Σ d_j 32^j`
-//! modulo r with odd digits, 51 of them between −31 and 31, found in a table of the point's odd multiples by a lookup
-//! that names the table's number, the digit, and the point's nine cells. Every element has such digits (an odd one its
-//! own, an even one those of itself plus r), and whichever a prover chooses, the multiple is the same; so neither the
-//! ranges nor the choice need a proof. There is no identity among the multiples.
+//! **Scalars.** They are field elements of the circuit, whose order is the group's. A scalar is written as
+//! `Σ d_j 2^(w j)` modulo r with odd digits of magnitude below 2^w, found in a table of the point's odd multiples by a
+//! lookup that names the table's number, the digit, and the point's nine cells. Every element has such digits (an odd
+//! one its own, an even one those of itself plus r), and whichever a prover chooses, the multiple is the same; so neither
+//! the ranges nor the choice need a proof. There is no identity among the multiples.
 //!
 //! **Why no endomorphism.** Half scalars would save half of the doublings, of which a whole sum needs 250, and cost a table
 //! of β·x a point, or a second chain: nothing is saved from four points on, and no decomposition has to be proven.
@@ -69,7 +69,7 @@ use super::range;
 use crate::halo2::trace::{Trace, Var};
 use blocks::Full;
 
-pub use msm::{Claims, WINDOW, digits, msm, msm_claiming};
+pub use msm::{CONSTANT_WINDOW, Claims, WINDOW, digits, msm, msm_claiming};
 
 /// Bits of a public limb, three of which make a coordinate.
 pub const PUBLIC_LIMB_BITS: u64 = 88;

@@ -1,4 +1,5 @@
-//! Sums of multiples of points by Straus' method: one chain of doublings for all points, five bits a digit.
+//! Sums of multiples of points by Straus' method: one chain of doublings for all points. Digits have 5 bits for points,
+//! whose tables take sums, and 7 for constants, whose tables take two rows a multiple.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -15,23 +16,28 @@ use crate::gadgets::arithmetic::power;
 use crate::gadgets::foreign::to_integer;
 use crate::halo2::trace::{Trace, Var};
 
-/// Bits of a digit.
+/// Bits of a point's digits.
 pub const WINDOW: usize = 5;
-/// Digits of a scalar: 2^255 is more than 2r.
-const DIGITS: usize = 51;
-/// Odd multiples of a point up to the largest digit.
-const MULTIPLES: usize = 1 << (WINDOW - 1);
+/// Bits of a constant's digits.
+pub const CONSTANT_WINDOW: usize = 7;
+/// Bits that digits must have together: 2^255 is more than 2r.
+const SCALAR_BITS: usize = 255;
 
-/// The digits of a scalar, lowest first: odd, between −31 and 31, given as magnitude and sign.
-pub fn digits(scalar: Fr) -> Vec<(u64, bool)> {
+/// Number of digits of so many bits.
+const fn digit_count(window: usize) -> usize {
+    SCALAR_BITS.div_ceil(window)
+}
+
+/// The digits of a scalar, of `window` bits, lowest first: odd, below 2^window, given as magnitude and sign.
+pub fn digits(scalar: Fr, window: usize) -> Vec<(u64, bool)> {
     let integer = to_integer(scalar);
     let mut rest = if integer.bit(0) { integer } else { integer + to_integer(-Fr::ONE) + 1_u8 };
-    let half = 1_u64 << WINDOW;
-    let mut digits = Vec::with_capacity(DIGITS);
-    for _ in 1..DIGITS {
+    let half = 1_u64 << window;
+    let mut digits = Vec::with_capacity(digit_count(window));
+    for _ in 1..digit_count(window) {
         let low = rest.iter_u64_digits().next().unwrap_or(0) % (2 * half);
-        // rest − (low − half), divided by 2^WINDOW, is odd again.
-        rest = (rest + half - low) >> WINDOW;
+        // rest − (low − half), divided by 2^window, is odd again.
+        rest = (rest + half - low) >> window;
         digits.push((low.abs_diff(half), low < half));
     }
     digits.push((rest.iter_u64_digits().next().unwrap_or(0), false));
@@ -72,7 +78,7 @@ fn variable_table(trace: &mut Trace, point: &Full) -> Table {
     trace.label("curve: odd multiples");
     let mut position = point.position().start(trace);
     let mut multiples = vec![position.clone()];
-    for _ in 1..MULTIPLES {
+    for _ in 1..1 << (WINDOW - 1) {
         position = blocks::add(trace, &position, Addend::Unit(&twice), None).0;
         multiples.push(position.clone());
     }
@@ -88,7 +94,7 @@ fn constant_table(trace: &mut Trace, point: &G1Affine) -> Table {
     trace.label("curve: table of a constant's multiples");
     let twice = G1::from(*point) + point;
     let multiples: Vec<G1> = std::iter::successors(Some(G1::from(*point)), |multiple| Some(multiple + twice))
-        .take(MULTIPLES)
+        .take(1 << (CONSTANT_WINDOW - 1))
         .collect();
     let digits = (1..).step_by(2);
     let place = |(digit, multiple): (u64, &G1)| {
@@ -111,14 +117,21 @@ pub struct Claims {
 /// A scalar on its way through the chain.
 struct Term {
     scalar: Var,
+    window: usize,
     digits: Vec<(u64, bool)>,
     table: Table,
     so_far: Option<Var>,
 }
 
 impl Term {
-    fn new(scalar: Var, table: Table) -> Self {
-        Self { scalar, digits: digits(scalar.value), table, so_far: None }
+    fn new(scalar: Var, window: usize, table: Table) -> Self {
+        Self { scalar, window, digits: digits(scalar.value, window), table, so_far: None }
+    }
+
+    /// The digit that is added once the sum so far has still to be doubled so many times.
+    fn index_at(&self, doublings: usize) -> Option<usize> {
+        let index = doublings / self.window;
+        (doublings.is_multiple_of(self.window) && index < self.digits.len()).then_some(index)
     }
 
     /// Adds the digit of this index, or what is claimed instead.
@@ -131,10 +144,10 @@ impl Term {
     ) -> Position {
         let (digit, negative) = self.digits[index];
         let claimed = claimed.map(|point| Position::nowhere(if negative { -*point } else { *point }));
-        let multiple = &self.table.multiples[(digit as usize / 2).min(MULTIPLES - 1)];
+        let multiple = &self.table.multiples[digit as usize / 2];
         let multiple = claimed.as_ref().unwrap_or(multiple);
         let addend = Addend::Looked(self.table.number, multiple, digit, negative);
-        let running = Running { before: self.so_far, factor: power(WINDOW as u64) };
+        let running = Running { before: self.so_far, factor: power(self.window as u64) };
         let (sum, so_far) = blocks::add(trace, position, addend, Some(running));
         self.so_far = Some(so_far);
         sum
@@ -163,30 +176,32 @@ pub fn msm_claiming(
     let mut terms = Vec::with_capacity(variable.len() + fixed.len());
     for (scalar, point) in variable {
         let table = variable_table(trace, &point.full);
-        terms.push(Term::new(*scalar, table));
+        terms.push(Term::new(*scalar, WINDOW, table));
     }
     for (scalar, constant) in fixed {
         let table = constant_table(trace, constant);
-        terms.push(Term::new(*scalar, table));
+        terms.push(Term::new(*scalar, CONSTANT_WINDOW, table));
     }
     for (term, scalar) in &claims.scalars {
         if let Some(term) = terms.get_mut(*term) {
-            term.digits = digits(*scalar);
+            term.digits = digits(*scalar, term.window);
         }
     }
 
     trace.label("curve: offset");
-    let doublings = if terms.is_empty() { 0 } else { (DIGITS - 1) * WINDOW };
+    let doublings = terms.iter().map(|term| (term.digits.len() - 1) * term.window).max().unwrap_or(0);
     let removed = G1::from(-offset()) * Fr::from(2).pow_vartime([doublings as u64]);
     let [removed, _] = blocks::constant_pair(trace, Fr::ZERO, 0, removed.to_affine());
     let [start, _] = blocks::constant_pair(trace, Fr::ZERO, 0, offset());
     let mut position = start.start(trace);
-    for index in (0..DIGITS).rev().filter(|_| doublings > 0) {
+    for left in (0..=doublings).rev() {
         trace.label("curve: multiples added");
         for (number, term) in terms.iter_mut().enumerate() {
-            position = term.add(trace, &position, index, claims.addends.get(&(number, index)));
+            if let Some(index) = term.index_at(left) {
+                position = term.add(trace, &position, index, claims.addends.get(&(number, index)));
+            }
         }
-        for _ in (0..WINDOW).filter(|_| index > 0) {
+        if left > 0 {
             trace.label("curve: sum reduced");
             let full = blocks::normalize(trace, &position);
             trace.label("curve: sum doubled");
