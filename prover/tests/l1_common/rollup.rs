@@ -226,7 +226,12 @@ impl World {
     async fn step_until(&self, wanted: impl Fn(Step) -> bool) -> Step {
         let mut steps = Vec::new();
         for _ in 0..100 {
-            let step = self.step().await.unwrap();
+            let step = match self.step().await {
+                Ok(step) => step,
+                // As the service does: a node that is busy is asked again.
+                Err(error) if error.is_passing() => Step::Waiting,
+                Err(error) => panic!("{error}"),
+            };
             steps.push(step);
             if wanted(step) {
                 return step;
