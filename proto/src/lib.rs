@@ -1,4 +1,6 @@
-//! The gRPC interface of the Tenon prover: messages, client and server.
+//! The gRPC interface of the Tenon prover: messages, server, and a [client](client::Client).
+
+pub mod client;
 
 /// Package `tenon.prover.v1`.
 #[allow(clippy::unwrap_used, missing_docs)]

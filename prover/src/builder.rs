@@ -8,20 +8,18 @@ use std::{
 };
 
 use tenon_circuits::rollup::{Address, domain, field};
-use tenon_proto::{FILE_DESCRIPTOR_SET, v1::prover_server::ProverServer};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle, time::timeout};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
 use tracing::{info, warn};
 
 use crate::{
+    api_tokens::{TokenError, Verifier},
     config::{Config, ObjectStoreAddress},
     core::{Changes, Core},
     engine::Engine,
     executor::{Executor, GenesisError, L1Ties, Limits, OperationQueue, RebuildError, genesis_state},
-    grpc::ProverService,
-    http,
+    grpc, http,
     jobs::scheduler,
+    listener::{Incoming, Tls, TlsError},
     settlement::{Archive, L1Connection, L1Side, SettlementError},
     store::{
         DataDirLock, LockError, Store, StoreError,
@@ -55,6 +53,12 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The file of tokens can't be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The database can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -122,10 +126,11 @@ impl Service {
         engine: Arc<dyn Engine>,
         connection: Option<L1Connection>,
     ) -> Result<RunningService, StartError> {
+        let tokens = config.tokens_file.as_deref().map(Verifier::open).transpose()?.map(Arc::new);
         let lock = DataDirLock::take(&config.data_dir)?;
         let genesis = genesis_state(config.genesis.as_deref())?;
-        let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen).await?;
-        let (http, http_addr) = listen("http_listen", config.http_listen).await?;
+        let (grpc, grpc_addr) = listen("grpc_listen", config.grpc_listen, b"h2", &config).await?;
+        let (http, http_addr) = listen("http_listen", config.http_listen, b"http/1.1", &config).await?;
 
         let files = Arc::new(open_files(&config)?);
         let store: Arc<dyn Store> = Arc::new(open_store(&config).await?);
@@ -181,6 +186,7 @@ impl Service {
             state = field::to_hex(&position.state.commitment()),
             "state rebuilt from the log"
         );
+        let metrics = Arc::new(Metrics::new(&config)?);
         let core = Arc::new(Core {
             config,
             engine,
@@ -188,14 +194,14 @@ impl Service {
             files,
             executor,
             l1,
-            metrics: Arc::new(Metrics::new()?),
+            metrics,
             changes: Changes::new(),
             domain,
             started: Instant::now(),
             stop: watch::Sender::new(false),
         });
         let follower = core.l1.clone().map(|l1| tokio::spawn(l1.run(Arc::clone(&core))));
-        let servers = vec![serve_grpc(&core, grpc).await?, serve_http(&core, http)];
+        let servers = vec![grpc::serve(&core, grpc, tokens.clone()).await?, http::serve(&core, http, tokens)];
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&core)));
         let pool = Pool::start(Arc::clone(&core), Handle::current())?;
         info!(%grpc_addr, %http_addr, workers = core.config.workers, threads = core.config.threads_per_worker, "service started");
@@ -273,51 +279,15 @@ async fn open_store(config: &Config) -> Result<SqlStore, StoreError> {
     }
 }
 
-async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+async fn listen(
+    setting: &'static str,
+    address: SocketAddr,
+    protocol: &'static [u8],
+    config: &Config,
+) -> Result<(Incoming, SocketAddr), StartError> {
     let failed = |error| StartError::Listen { setting, address, error };
+    let tls = config.tls.as_ref().map(|files| Tls::open(files, protocol)).transpose()?;
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-async fn serve_grpc(core: &Arc<Core>, listener: TcpListener) -> Result<JoinHandle<()>, StartError> {
-    let limit = core.config.max_message_bytes;
-    let prover = ProverServer::new(ProverService::new(Arc::clone(core)))
-        .max_decoding_message_size(limit)
-        .max_encoding_message_size(usize::MAX);
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<ProverServer<ProverService>>().await;
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let router = Server::builder()
-        .timeout(core.config.request_timeout)
-        .add_service(prover)
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
-    let mut stopping = core.stopping();
-    Ok(tokio::spawn(async move {
-        let end = async {
-            stopping.wait().await;
-            reporter.set_not_serving::<ProverServer<ProverService>>().await;
-        };
-        let served = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), end).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the gRPC server stopped");
-        }
-    }))
-}
-
-fn serve_http(core: &Arc<Core>, listener: TcpListener) -> JoinHandle<()> {
-    let router = http::router(Arc::clone(core));
-    let mut stopping = core.stopping();
-    tokio::spawn(async move {
-        let end = async move { stopping.wait().await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "the HTTP server stopped");
-        }
-    })
+    Ok((Incoming::start(listener, address, tls, config.max_connections), address))
 }

@@ -33,8 +33,13 @@ pub struct Config {
     pub grpc_listen: SocketAddr,
     /// Address of the listener for metrics and health. Port 0 takes a free one.
     pub http_listen: SocketAddr,
-    /// Allows listening, without authentication, on addresses other than the loopback ones.
+    /// Allows listening on addresses other than the loopback ones although nothing authenticates callers, or they are
+    /// not encrypted.
     pub allow_unauthenticated_public: bool,
+    /// Certificate and key of both listeners; unencrypted without.
+    pub tls: Option<TlsFiles>,
+    /// File of the tokens that callers need; none for no tokens.
+    pub tokens_file: Option<PathBuf>,
     /// Name of the leaf circuit's size class.
     pub size_class: String,
     /// Leaf proofs per aggregation.
@@ -61,8 +66,16 @@ pub struct Config {
     pub max_queued_batches: u32,
     /// Size limit of a request in bytes.
     pub max_message_bytes: usize,
+    /// Connections open at the same time, for each listener.
+    pub max_connections: usize,
     /// Requests handled at the same time.
     pub max_concurrent_requests: usize,
+    /// Submissions and proofs to verify that are in memory at the same time.
+    pub max_concurrent_submissions: usize,
+    /// Requests that each caller may make a second; 0 for no limit.
+    pub requests_per_second: u32,
+    /// Submissions and proofs to verify that each caller may send a second; 0 for no limit.
+    pub submissions_per_second: u32,
     /// Time after which a request (other than a watch) is given up.
     pub request_timeout: Duration,
     /// Batches between two checkpoints of the account state.
@@ -77,6 +90,12 @@ pub struct Config {
     pub genesis: Option<PathBuf>,
     /// The L1 that the service follows; none for one that doesn't.
     pub l1: Option<L1Settings>,
+    /// Time from a batch's acceptance to its aggregate proof that 95 % should keep to.
+    pub proof_latency_target: Duration,
+    /// Age of a batch without an aggregate proof at which operators should look.
+    pub oldest_batch_limit: Duration,
+    /// Time behind the final head of L1 at which operators should look.
+    pub l1_lag_limit: Duration,
     /// Form of the log.
     pub log_format: LogFormat,
     /// Filter of the log, such as `info` or `tenon_prover=debug`.
@@ -114,6 +133,17 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(hidden)")
     }
+}
+
+/// Files of what encrypts connections, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Certificates of those who sign clients' certificates; clients need none without.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How the service follows L1.
@@ -246,7 +276,11 @@ settings! {
     "keys_dir" = ".tenon/keys", "directory of set-up files and proving keys";
     "grpc_listen" = "127.0.0.1:7440", "address of the gRPC listener";
     "http_listen" = "127.0.0.1:7441", "address of the metrics and health listener";
-    "allow_unauthenticated_public" = "false", "listen beyond the loopback addresses although nothing authenticates callers";
+    "allow_unauthenticated_public" = "false", "listen beyond the loopback addresses although callers aren't authenticated or not encrypted";
+    "tls_cert_file" = "", "certificate chain in PEM for both listeners, empty for none; read again when it changes";
+    "tls_key_file" = "", "private key of the certificate in PEM";
+    "tls_client_ca_file" = "", "certificates in PEM of those who sign clients' certificates, empty to ask clients for none";
+    "tokens_file" = "", "file of the tokens that callers need (see tenon api-tokens), empty to need none; read again when it changes";
     "size_class" = "medium", "size class of the leaf circuit: small, medium or large";
     "aggregation_leaves" = "2", "leaf proofs per aggregation, 2 to 16";
     "aggregation_max_age" = "60s", "age of the oldest proven batch at which an unfilled aggregation starts";
@@ -260,7 +294,11 @@ settings! {
     "memory_limit_bytes" = "0", "memory that the proofs in work may take together, 0 for no limit";
     "max_queued_batches" = "256", "batches without an aggregate proof beyond which submissions are refused";
     "max_message_bytes" = "4194304", "size limit of a request";
+    "max_connections" = "1024", "connections open at the same time, for each listener";
     "max_concurrent_requests" = "256", "requests handled at the same time";
+    "max_concurrent_submissions" = "16", "submissions and proofs to verify in memory at the same time";
+    "requests_per_second" = "1000", "requests that each caller may make a second, 0 for no limit";
+    "submissions_per_second" = "100", "submissions and proofs to verify that each caller may send a second, 0 for no limit";
     "request_timeout" = "30s", "time after which a request other than a watch is given up";
     "checkpoint_interval" = "64", "batches between two checkpoints of the account state";
     "shutdown_grace" = "5s", "time that tasks in work get to finish at shutdown";
@@ -276,6 +314,9 @@ settings! {
     "l1_deadline_margin" = "144h", "time before an operation's deadline, 7 days after it was queued, at which a batch of operations alone is made";
     "l1_resend_after" = "3m", "time after which a stuck transaction is replaced by one that pays more";
     "l1_max_gas_price_gwei" = "500", "the most that is paid for a unit of gas";
+    "proof_latency_target" = "15m", "time from acceptance to aggregate proof that the page and the alerts compare with";
+    "oldest_batch_limit" = "1h", "age of a batch without aggregate proof that the page and the alerts compare with";
+    "l1_lag_limit" = "10m", "time behind the final head of L1 that the page and the alerts compare with";
     "log_format" = "text", "form of the log: text or json";
     "log_filter" = "info", "filter of the log, such as info or tenon_prover=debug";
 }
@@ -468,6 +509,8 @@ impl Reader {
         let grpc_listen = self.address("grpc_listen");
         let http_listen = self.address("http_listen");
         let allow_unauthenticated_public = self.boolean("allow_unauthenticated_public");
+        let tls = self.tls();
+        let tokens_file = self.file("tokens_file");
         let size_class = self.get("size_class", |text| {
             if text.is_empty() { Err("a size class".to_owned()) } else { Ok(text.to_owned()) }
         });
@@ -482,7 +525,11 @@ impl Reader {
         let memory_limit_bytes = self.number("memory_limit_bytes", 0, u64::MAX);
         let max_queued_batches = self.number("max_queued_batches", 1, 1_000_000);
         let max_message_bytes = self.number("max_message_bytes", 1024, 1 << 30);
+        let max_connections = self.number("max_connections", 1, 1_000_000);
         let max_concurrent_requests = self.number("max_concurrent_requests", 1, 1_000_000);
+        let max_concurrent_submissions = self.number("max_concurrent_submissions", 1, 1_000_000);
+        let requests_per_second = self.number("requests_per_second", 0, 1_000_000);
+        let submissions_per_second = self.number("submissions_per_second", 0, 1_000_000);
         let request_timeout = self.duration("request_timeout", MS, DAY);
         let checkpoint_interval = self.number("checkpoint_interval", 1, 1_000_000);
         let shutdown_grace = self.duration("shutdown_grace", Duration::ZERO, DAY);
@@ -492,6 +539,9 @@ impl Reader {
         });
         let genesis = self.get("genesis", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))));
         let l1 = self.l1();
+        let proof_latency_target = self.duration("proof_latency_target", MS, 365 * DAY);
+        let oldest_batch_limit = self.duration("oldest_batch_limit", MS, 365 * DAY);
+        let l1_lag_limit = self.duration("l1_lag_limit", MS, 365 * DAY);
         let log_format = self.get("log_format", |text| match text {
             "text" => Ok(LogFormat::Text),
             "json" => Ok(LogFormat::Json),
@@ -510,6 +560,8 @@ impl Reader {
             grpc_listen: grpc_listen?,
             http_listen: http_listen?,
             allow_unauthenticated_public: allow_unauthenticated_public?,
+            tls: tls?,
+            tokens_file: tokens_file?,
             size_class: size_class?,
             aggregation_leaves: usize::try_from(aggregation_leaves?).ok()?,
             aggregation_max_age: aggregation_max_age?,
@@ -523,7 +575,11 @@ impl Reader {
             memory_limit_bytes: memory_limit_bytes?,
             max_queued_batches: u32::try_from(max_queued_batches?).ok()?,
             max_message_bytes: usize::try_from(max_message_bytes?).ok()?,
+            max_connections: usize::try_from(max_connections?).ok()?,
             max_concurrent_requests: usize::try_from(max_concurrent_requests?).ok()?,
+            max_concurrent_submissions: usize::try_from(max_concurrent_submissions?).ok()?,
+            requests_per_second: u32::try_from(requests_per_second?).ok()?,
+            submissions_per_second: u32::try_from(submissions_per_second?).ok()?,
             request_timeout: request_timeout?,
             checkpoint_interval: checkpoint_interval?,
             shutdown_grace: shutdown_grace?,
@@ -531,9 +587,37 @@ impl Reader {
             rollup_address: rollup_address?,
             genesis: genesis?,
             l1: l1?,
+            proof_latency_target: proof_latency_target?,
+            oldest_batch_limit: oldest_batch_limit?,
+            l1_lag_limit: l1_lag_limit?,
             log_format: log_format?,
             log_filter: log_filter?,
         })
+    }
+
+    /// A file that may be left out.
+    fn file(&mut self, name: &str) -> Option<Option<PathBuf>> {
+        self.get(name, |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))))
+    }
+
+    fn tls(&mut self) -> Option<Option<TlsFiles>> {
+        let certificate = self.file("tls_cert_file")?;
+        let key = self.file("tls_key_file")?;
+        let client_ca = self.file("tls_client_ca_file")?;
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => return Some(Some(TlsFiles { certificate, key, client_ca })),
+            (None, None) if client_ca.is_none() => return Some(None),
+            (None, _) => {
+                let message =
+                    "expected the certificate that goes with the other TLS files, found none".to_owned();
+                self.violation("tls_cert_file", self.source("tls_cert_file"), message);
+            }
+            (Some(_), None) => {
+                let message = "expected the certificate's private key, found none".to_owned();
+                self.violation("tls_key_file", self.source("tls_key_file"), message);
+            }
+        }
+        None
     }
 
     fn l1(&mut self) -> Option<Option<L1Settings>> {
@@ -579,13 +663,22 @@ impl Reader {
             self.violation("heartbeat", self.source("heartbeat"), message);
         }
         for (name, address) in [("grpc_listen", config.grpc_listen), ("http_listen", config.http_listen)] {
-            if !address.ip().is_loopback() && !config.allow_unauthenticated_public {
-                let message = format!(
-                    "{address} is not a loopback address and nothing authenticates callers; put a proxy in \
-                     front, or set allow_unauthenticated_public = true"
-                );
-                self.violation(name, self.source(name), message);
+            if address.ip().is_loopback() || config.allow_unauthenticated_public {
+                continue;
             }
+            let lack = match &config.tls {
+                Some(tls) if tls.client_ca.is_some() || config.tokens_file.is_some() => continue,
+                Some(_) => "nothing authenticates callers: set tokens_file or tls_client_ca_file",
+                None if config.tokens_file.is_some() => "tokens would travel in the clear: set tls_cert_file",
+                None => {
+                    "nothing authenticates callers: set tls_cert_file with tokens_file or tls_client_ca_file"
+                }
+            };
+            let message = format!(
+                "{address} is not a loopback address and {lack}, put a proxy in front, or set \
+                 allow_unauthenticated_public = true"
+            );
+            self.violation(name, self.source(name), message);
         }
         if config.grpc_listen == config.http_listen && config.grpc_listen.port() != 0 {
             let message = format!("{} is the gRPC listener's address", config.http_listen);
@@ -671,6 +764,24 @@ mod tests {
         assert!(!format!("{config:?}").contains("swordfish"));
         let error = Config::with([("database_url", "mysql://tenon:swordfish@db".to_owned())]).unwrap_err();
         assert!(!error.to_string().contains("swordfish") && error.to_string().contains("postgres://"));
+    }
+
+    #[test]
+    fn public_listener_needs_encryption_and_authentication() {
+        let file = |name| (name, "file".to_owned());
+        let public = ("http_listen", "0.0.0.0:7441".to_owned());
+        let [cert, key, ca, tokens] =
+            ["tls_cert_file", "tls_key_file", "tls_client_ca_file", "tokens_file"].map(file);
+        let with = |more: &[(&'static str, String)]| {
+            Config::with([public.clone()].into_iter().chain(more.iter().cloned()))
+        };
+        assert_eq!(violations(with(&[tokens.clone()])), ["http_listen"]);
+        assert_eq!(violations(with(&[cert.clone(), key.clone()])), ["http_listen"]);
+        with(&[cert.clone(), key.clone(), tokens]).unwrap();
+        with(&[cert.clone(), key.clone(), ca.clone()]).unwrap();
+        assert_eq!(violations(with(&[cert])), ["tls_key_file"]);
+        assert_eq!(violations(with(&[key])), ["tls_cert_file"]);
+        assert_eq!(violations(with(&[ca])), ["tls_cert_file"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Data goes one way: request, conversion, executor (state, witness), store, worker (proof), store,
 //! aggregation. [`builder::Service::start`] puts the parts together.
 
+pub mod api_tokens;
 pub mod builder;
 pub mod circuit_engine;
 pub mod config;
@@ -15,6 +16,7 @@ mod grpc;
 mod http;
 pub mod jobs;
 pub mod l1;
+mod listener;
 pub mod settlement;
 pub mod store;
 pub mod telemetry;

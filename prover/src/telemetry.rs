@@ -8,16 +8,31 @@ use std::{
 };
 
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+    core::{Collector, Desc},
+    proto::MetricFamily,
 };
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
+/// Libraries that see headers, and with them tokens, in the clear. Their finer levels are never logged, whatever the
+/// settings say.
+const CLOSE_MOUTHED: [&str; 6] = ["h2", "hyper", "hyper_util", "tower", "tonic", "rustls"];
+
+/// What a setting lets into the log.
+pub fn log_filter(setting: &str) -> EnvFilter {
+    let filter = EnvFilter::try_new(setting).unwrap_or_else(|_| EnvFilter::new("info"));
+    let limits = CLOSE_MOUTHED.iter().filter_map(|library| format!("{library}=info").parse().ok());
+    limits.fold(filter, EnvFilter::add_directive)
+}
+
 /// Starts logging to standard error. Only the first call in a process has an effect.
 pub fn init_logging(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = log_filter(&config.log_filter);
     let colors = std::io::stderr().is_terminal();
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors);
@@ -42,6 +57,18 @@ pub struct Metrics {
     pub jobs: IntGaugeVec,
     /// Tasks by state: pending or leased.
     pub tasks: IntGaugeVec,
+    /// Time from a batch's acceptance to its aggregate proof.
+    pub batch_seconds: Histogram,
+    /// Whether the L1 node answers.
+    pub l1_reachable: IntGauge,
+    /// Final blocks of L1 that the service hasn't read.
+    pub l1_lag_blocks: IntGauge,
+    /// Time since the service had read all final blocks.
+    pub l1_lag_seconds: IntGauge,
+    /// The last batch that is final on L1.
+    pub l1_final_batch: IntGauge,
+    /// Age of the oldest batch that isn't final on L1, where the service settles.
+    pub settlement_window_age_seconds: IntGauge,
     /// Proving time by stage and circuit.
     pub proof_seconds: HistogramVec,
     /// Tasks tried again, by why: failed, lost, handed_back.
@@ -56,6 +83,8 @@ pub struct Metrics {
     pub transactions_accepted: IntCounter,
     /// Requests refused, by reason.
     pub requests_refused: IntCounterVec,
+    /// Requests by method and gRPC code.
+    pub requests: IntCounterVec,
     /// Leaf proofs per aggregation.
     pub aggregation_leaves: HistogramVec,
     /// Peak memory of the latest proof, by stage.
@@ -67,7 +96,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Never with the names given here.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    pub fn new(config: &Config) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         macro_rules! register {
             ($metric:expr) => {{
@@ -78,6 +107,24 @@ impl Metrics {
         }
         let proof_seconds = HistogramOpts::new("tenon_proof_seconds", "Proving time by stage and circuit")
             .buckets(prometheus::exponential_buckets(0.125, 2.0, 16)?);
+        let batch_seconds = HistogramOpts::new(
+            "tenon_batch_seconds",
+            "Time from a batch's acceptance to its aggregate proof",
+        )
+        .buckets(prometheus::exponential_buckets(0.125, 2.0, 18)?);
+        for (name, help, limit) in [
+            (
+                "tenon_proof_latency_target_seconds",
+                "Setting proof_latency_target",
+                config.proof_latency_target,
+            ),
+            ("tenon_oldest_batch_limit_seconds", "Setting oldest_batch_limit", config.oldest_batch_limit),
+            ("tenon_l1_lag_limit_seconds", "Setting l1_lag_limit", config.l1_lag_limit),
+        ] {
+            register!(Gauge::new(name, help)).set(limit.as_secs_f64());
+        }
+        let peak = Opts::new("tenon_process_peak_memory_bytes", "Peak memory of the process");
+        registry.register(Box::new(ProcessPeak(Gauge::with_opts(peak)?)))?;
         let aggregation_leaves =
             HistogramOpts::new("tenon_aggregation_leaves", "Leaf proofs per aggregation")
                 .buckets(prometheus::linear_buckets(1.0, 1.0, 16)?);
@@ -92,6 +139,24 @@ impl Metrics {
             )),
             jobs: register!(IntGaugeVec::new(Opts::new("tenon_jobs", "Jobs by state"), &["state"])),
             tasks: register!(IntGaugeVec::new(Opts::new("tenon_tasks", "Tasks by state"), &["state"])),
+            batch_seconds: register!(Histogram::with_opts(batch_seconds)),
+            l1_reachable: register!(IntGauge::new("tenon_l1_reachable", "1 while the L1 node answers")),
+            l1_lag_blocks: register!(IntGauge::new(
+                "tenon_l1_lag_blocks",
+                "Final blocks of L1 that the service hasn't read"
+            )),
+            l1_lag_seconds: register!(IntGauge::new(
+                "tenon_l1_lag_seconds",
+                "Time since the service had read all final blocks of L1"
+            )),
+            l1_final_batch: register!(IntGauge::new(
+                "tenon_l1_final_batch",
+                "Last batch that is final on L1"
+            )),
+            settlement_window_age_seconds: register!(IntGauge::new(
+                "tenon_settlement_window_age_seconds",
+                "Age of the oldest batch that isn't final on L1"
+            )),
             proof_seconds: register!(HistogramVec::new(proof_seconds, &["stage", "circuit"])),
             task_retries: register!(IntCounterVec::new(
                 Opts::new("tenon_task_retries_total", "Tasks tried again by why"),
@@ -114,6 +179,10 @@ impl Metrics {
                 Opts::new("tenon_requests_refused_total", "Requests refused by reason"),
                 &["reason"]
             )),
+            requests: register!(IntCounterVec::new(
+                Opts::new("tenon_requests_total", "Requests by method and gRPC code"),
+                &["method", "code"]
+            )),
             aggregation_leaves: register!(HistogramVec::new(aggregation_leaves, &["circuit"])),
             peak_memory_bytes: register!(GaugeVec::new(
                 Opts::new("tenon_peak_memory_bytes", "Peak memory of the latest proof by stage"),
@@ -121,6 +190,19 @@ impl Metrics {
             )),
             registry,
         })
+    }
+
+    /// Counts a request.
+    pub fn count_request(&self, method: &str, code: Code) {
+        self.requests.with_label_values(&[method, &format!("{code:?}")]).inc();
+    }
+
+    /// Counts a refusal by its reason.
+    pub fn count_refusal(&self, status: Status) -> Status {
+        let details = status.get_error_details();
+        let reason = details.error_info().map_or("OTHER", |info| info.reason.as_str());
+        self.requests_refused.with_label_values(&[reason]).inc();
+        status
     }
 
     /// Everything in Prometheus's text format.
@@ -131,6 +213,20 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+/// The process's peak memory, read when it is asked for.
+struct ProcessPeak(Gauge);
+
+impl Collector for ProcessPeak {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.0.set(process_peak_bytes() as f64);
+        self.0.collect()
     }
 }
 

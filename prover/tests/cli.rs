@@ -363,3 +363,42 @@ fn a_demonstration_refuses_what_cant_fit() {
     failed(&demo(&["--l1-key-file", "key"]), 2, &["--l1"]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "something was made");
 }
+
+#[tokio::test]
+async fn tokens_are_made_shown_once_and_revoked() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().to_owned();
+    let make = |name: &str, scope: &str| {
+        let made =
+            tenon(&path, &["api-tokens", "new", name, "--scope", scope, "--tokens-file", "tokens.toml"]);
+        done(&made).trim().to_owned()
+    };
+    let reader = make("reader", "read,submit");
+    make("boss", "admin");
+    let file = path.join("tokens.toml").display().to_string();
+    let fixture = Fixture::start_in(dir, TestEngine::new(), &[("tokens_file", &file)]).await;
+    let url = format!("http://{}", fixture.service.grpc_addr);
+    let status = |token: &str| {
+        fs::write(path.join("token"), token).unwrap();
+        let (path, url) = (path.clone(), url.clone());
+        spawn_blocking(move || tenon(&path, &["status", "--server", &url, "--token-file", "token"]))
+    };
+    done(&status(&format!("{reader}\n")).await.unwrap());
+    failed(&status("tenon_0").await.unwrap(), 2, &["TOKEN_UNKNOWN"]);
+
+    let listed = tenon(&path, &["api-tokens", "list", "--json"]);
+    let listed = done(&listed);
+    assert!(listed.contains("reader") && !listed.contains(&reader), "{listed}");
+    failed(&tenon(&path, &["api-tokens", "new", "reader", "--scope", "read"]), 2, &["reader"]);
+    failed(&tenon(&path, &["api-tokens", "new", "other", "--scope", "everything"]), 2, &["everything"]);
+    failed(&tenon(&path, &["api-tokens", "revoke", "nobody"]), 2, &["nobody"]);
+    done(&tenon(&path, &["api-tokens", "revoke", "reader"]));
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    failed(&status(&reader).await.unwrap(), 2, &["TOKEN_UNKNOWN"]);
+    failed(
+        &tenon(&path, &["status", "--server", "http://prover.invalid:1", "--token-file", "token"]),
+        2,
+        &["clear"],
+    );
+    fixture.service.shutdown().await;
+}

@@ -1,6 +1,6 @@
 //! The service's gRPC interface, from the caller's side.
 
-use std::time::Duration;
+use std::{env, fs, path::PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -14,63 +14,78 @@ use tenon_circuits::{
         json::BatchDocument,
     },
 };
-use tenon_proto::v1::{self, prover_client::ProverClient};
+use tenon_proto::{client, v1};
 use tenon_prover::convert;
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{
-    failure::{Failure, Outcome},
+    failure::{Blame, Failure, Outcome},
     output,
 };
 
 /// A client of the service.
-pub type Client = ProverClient<Channel>;
+pub type Client = client::RawClient;
 
 /// Bytes of error details asked for: every rejection of a large batch fits.
 const MAX_ERROR_BYTES: u32 = 262_144;
 
-/// Bytes of headers that the client takes: the details in base64, and some more.
-const MAX_HEADER_BYTES: u32 = 1 << 20;
-
-/// Bytes of a reply that the client takes: proofs with their leaves.
-const MAX_REPLY_BYTES: usize = 64 << 20;
-
-/// Which service a command talks to.
+/// Which service a command talks to, and how.
 #[derive(Clone, Debug, Args)]
 pub struct Server {
-    /// The service's gRPC address.
+    /// The service's gRPC address; https:// for one that encrypts.
     #[arg(long, env = "TENON_SERVER", value_name = "URL", default_value = "http://127.0.0.1:7440")]
     server: String,
+    /// File with the token to show. Without it the environment's TENON_TOKEN, if there is one.
+    #[arg(long, env = "TENON_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificates in PEM of those who sign the service's certificate.
+    #[arg(long, env = "TENON_SERVER_CA_FILE", value_name = "FILE")]
+    server_ca: Option<PathBuf>,
+    /// Certificate in PEM to show to the service.
+    #[arg(long, env = "TENON_CLIENT_CERT_FILE", value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// Private key of that certificate in PEM.
+    #[arg(long, env = "TENON_CLIENT_KEY_FILE", value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
 }
+
+/// The variable that may hold the token.
+const TOKEN_VARIABLE: &str = "TENON_TOKEN";
 
 impl Server {
     /// Connects.
     pub async fn connect(&self) -> Outcome<Client> {
-        connect(&self.server).await
+        let read = |path: &Option<PathBuf>| {
+            let read = |path: &PathBuf| fs::read_to_string(path).or_request(path.display().to_string());
+            path.as_ref().map(read).transpose()
+        };
+        let mut connect = client::Client::to(&self.server);
+        if let Some(token) = read(&self.token_file)?.or_else(|| env::var(TOKEN_VARIABLE).ok()) {
+            connect = connect.token(token);
+        }
+        if let Some(authority) = read(&self.server_ca)? {
+            connect = connect.certificate_authority(authority);
+        }
+        if let Some((certificate, key)) = read(&self.client_cert)?.zip(read(&self.client_key)?) {
+            connect = connect.identity(certificate, key);
+        }
+        connect.connect_raw().await.map_err(unconnected)
     }
 }
 
-/// Connects to the service at a URL.
+/// Connects to a service of the same process.
 pub async fn connect(url: &str) -> Outcome<Client> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| {
-        Failure::request_text(format!("server {url}: not a URL such as http://127.0.0.1:7440: {error}"))
-    })?;
-    let channel = endpoint
-        .connect_timeout(Duration::from_secs(10))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .connect()
-        .await
-        .map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            Failure::work_text(format!(
-                "no service at {url}: {error} {cause}; is `tenon serve` running there?"
-            ))
-        })?;
-    Ok(ProverClient::new(channel).max_decoding_message_size(MAX_REPLY_BYTES))
+    client::Client::to(url).connect_raw().await.map_err(unconnected)
+}
+
+fn unconnected(error: client::Error) -> Failure {
+    match error {
+        client::Error::Connect { .. } => {
+            Failure::work_text(format!("{error}; is `tenon serve` running there?"))
+        }
+        error => Failure::request(error),
+    }
 }
 
 /// One thing wrong with a request.

@@ -1,6 +1,7 @@
 //! Commands of the program.
 
 mod access;
+mod api_tokens;
 mod bench;
 mod chart;
 mod claim;
@@ -83,6 +84,9 @@ enum Command {
     Escape(escape::Escape),
     /// Settles overdue operations in the operator's place.
     Takeover(Box<takeover::Takeover>),
+    /// Makes, lists and revokes the tokens that callers of the service need.
+    #[command(subcommand)]
+    ApiTokens(api_tokens::ApiTokens),
     /// Checks everything that the service needs on this machine.
     Doctor(doctor::Doctor),
     /// Measures the whole pipeline by batch size.
@@ -125,6 +129,7 @@ async fn execute(command: Command) -> Outcome {
         Command::Claim(command) => command.run().await,
         Command::Escape(command) => command.run().await,
         Command::Takeover(command) => command.run().await,
+        Command::ApiTokens(command) => command.run(),
         Command::Doctor(command) => command.run().await,
         Command::Bench(command) => command.run().await,
     }

@@ -24,6 +24,7 @@ impl Serve {
     /// Runs the command.
     pub async fn run(self) -> Outcome {
         let config = self.settings.load()?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         telemetry::init_logging(&config);
         preflight::service(&config)?;
         let mut ended = Ended::new()?;
@@ -35,12 +36,12 @@ impl Serve {
         let service = Service::start(config, engine).await.map_err(Failure::work)?;
         if self.json {
             output::json(&serde_json::json!({
-                "grpc": format!("http://{}", service.grpc_addr),
-                "http": format!("http://{}", service.http_addr),
+                "grpc": format!("{scheme}://{}", service.grpc_addr),
+                "http": format!("{scheme}://{}", service.http_addr),
             }))?;
         } else {
-            output::line(format!("gRPC on http://{}", service.grpc_addr))?;
-            output::line(format!("metrics and health on http://{}", service.http_addr))?;
+            output::line(format!("gRPC on {scheme}://{}", service.grpc_addr))?;
+            output::line(format!("status page, metrics and health on {scheme}://{}", service.http_addr))?;
         }
         ended.wait().await;
         service.shutdown().await;

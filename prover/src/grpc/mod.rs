@@ -1,8 +1,11 @@
-//! The gRPC service: thin handlers over the executor and the store.
+//! The gRPC service: thin handlers over the executor and the store, behind a guard.
 
 mod errors;
+mod guard;
+mod methods;
 mod proofs;
 mod queries;
+mod server;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -16,8 +19,9 @@ use crate::{
     core::Core,
     jobs::{TaskKind, progress::Means},
 };
-use errors::{from_cancel, from_store, from_submit, refusal, retry_later};
-pub(crate) use watch::EventStream;
+use errors::{from_cancel, from_store, from_submit, retry_later};
+use watch::EventStream;
+pub(crate) use {guard::bearer, server::serve};
 
 /// Retry hint while nothing was measured.
 const DEFAULT_RETRY: Duration = Duration::from_secs(5);
@@ -26,26 +30,22 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct ProverService {
     core: Arc<Core>,
-    requests: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
 }
 
 impl ProverService {
     pub fn new(core: Arc<Core>) -> Self {
         let limit = core.config.max_concurrent_requests;
-        Self { core, requests: Arc::new(Semaphore::new(limit)), watchers: Arc::new(Semaphore::new(limit)) }
+        Self { core, watchers: Arc::new(Semaphore::new(limit)) }
     }
 
-    /// Takes one of the places for requests.
-    fn admit(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
-        if self.core.is_stopping() {
-            return Err(refusal(Code::Unavailable, "STOPPING", "the service is stopping"));
-        }
-        Arc::clone(places).try_acquire_owned().map_err(|_| {
+    /// Takes one of the places for watchers.
+    fn admit_watcher(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
             self.refused(retry_later(
                 Code::ResourceExhausted,
                 "TOO_MANY_REQUESTS",
-                format!("{} requests are being handled", self.core.config.max_concurrent_requests),
+                format!("{} jobs are being watched", self.core.config.max_concurrent_requests),
                 Duration::from_secs(1),
             ))
         })
@@ -53,11 +53,7 @@ impl ProverService {
 
     /// Counts a refusal.
     fn refused(&self, status: Status) -> Status {
-        use tonic_types::StatusExt as _;
-        let details = status.get_error_details();
-        let reason = details.error_info().map_or("OTHER", |info| info.reason.as_str());
-        self.core.metrics.requests_refused.with_label_values(&[reason]).inc();
-        status
+        self.core.metrics.count_refusal(status)
     }
 
     async fn pace(&self) -> Result<Pace, Status> {
@@ -114,7 +110,6 @@ impl ProverService {
 
 macro_rules! handle {
     ($self:ident, $request:ident, $method:ident) => {{
-        let _place = $self.admit(&$self.requests)?;
         let reply = $self.$method($request.into_inner()).await.map_err(|status| $self.refused(status))?;
         Ok(Response::new(reply))
     }};
@@ -149,7 +144,7 @@ impl Prover for ProverService {
         &self,
         request: Request<v1::WatchJobRequest>,
     ) -> Result<Response<Self::WatchJobStream>, Status> {
-        let place = self.admit(&self.watchers)?;
+        let place = self.admit_watcher()?;
         let stream = self.watch(request.into_inner(), place).await.map_err(|status| self.refused(status))?;
         Ok(Response::new(stream))
     }

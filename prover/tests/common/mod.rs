@@ -304,6 +304,9 @@ pub fn config(dir: &Path, more: &[(&str, &str)]) -> Config {
         ("heartbeat", "100ms".to_owned()),
         ("retry_delay", "10ms".to_owned()),
         ("shutdown_grace", "200ms".to_owned()),
+        ("requests_per_second", "0".to_owned()),
+        ("submissions_per_second", "0".to_owned()),
+        ("max_concurrent_submissions", "256".to_owned()),
     ];
     let database = std::fs::read_to_string(dir.join(DATABASE_URL)).ok().map(|url| ("database_url", url));
     let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
