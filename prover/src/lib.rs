@@ -5,6 +5,7 @@
 //! aggregation. [`builder::Service::start`] puts the parts together.
 
 pub mod api_tokens;
+pub mod backup;
 pub mod builder;
 pub mod circuit_engine;
 pub mod config;

@@ -2,6 +2,7 @@
 
 mod access;
 mod api_tokens;
+mod backup;
 mod bench;
 mod chart;
 mod claim;
@@ -87,6 +88,8 @@ enum Command {
     /// Makes, lists and revokes the tokens that callers of the service need.
     #[command(subcommand)]
     ApiTokens(api_tokens::ApiTokens),
+    /// Copies the log and the archive of a data directory.
+    Backup(backup::BackupCommand),
     /// Checks everything that the service needs on this machine.
     Doctor(doctor::Doctor),
     /// Measures the whole pipeline by batch size.
@@ -130,6 +133,7 @@ async fn execute(command: Command) -> Outcome {
         Command::Escape(command) => command.run().await,
         Command::Takeover(command) => command.run().await,
         Command::ApiTokens(command) => command.run(),
+        Command::Backup(command) => command.run().await,
         Command::Doctor(command) => command.run().await,
         Command::Bench(command) => command.run().await,
     }
