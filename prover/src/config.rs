@@ -275,7 +275,7 @@ settings! {
     "object_store" = "", "where witnesses, proofs and checkpoints are: s3://BUCKET/PREFIX, or a directory that machines share; empty for data_dir";
     "keys_dir" = ".tenon/keys", "directory of set-up files and proving keys";
     "grpc_listen" = "127.0.0.1:7440", "address of the gRPC listener";
-    "http_listen" = "127.0.0.1:7441", "address of the metrics and health listener";
+    "http_listen" = "127.0.0.1:7441", "address of the listener for page, metrics and health";
     "allow_unauthenticated_public" = "false", "listen beyond the loopback addresses although callers aren't authenticated or not encrypted";
     "tls_cert_file" = "", "certificate chain in PEM for both listeners, empty for none; read again when it changes";
     "tls_key_file" = "", "private key of the certificate in PEM";
@@ -775,7 +775,7 @@ mod tests {
         let with = |more: &[(&'static str, String)]| {
             Config::with([public.clone()].into_iter().chain(more.iter().cloned()))
         };
-        assert_eq!(violations(with(&[tokens.clone()])), ["http_listen"]);
+        assert_eq!(violations(with(std::slice::from_ref(&tokens))), ["http_listen"]);
         assert_eq!(violations(with(&[cert.clone(), key.clone()])), ["http_listen"]);
         with(&[cert.clone(), key.clone(), tokens]).unwrap();
         with(&[cert.clone(), key.clone(), ca.clone()]).unwrap();

@@ -29,21 +29,15 @@ def recipient(value):
 
 def transaction(value):
     signature = value["signature"]
+    numbers = ["kind", "from", "to", "token", "nonce", "amount", "fee", "valid_until"]
     return types_pb2.Transaction(
-        kind=value["kind"],
-        to=value["to"],
-        token=value["token"],
-        nonce=int(value["nonce"]),
-        amount=value["amount"],
-        fee=value["fee"],
-        valid_until=value["valid_until"],
+        **{name: int(value[name]) for name in numbers},
         signature=types_pb2.Signature(
             r8x=octets(signature["r8x"]),
             r8y=octets(signature["r8y"]),
             s=int(signature["s"], 0).to_bytes(32, "big"),
         ),
         opens=recipient(value["opens"]) if "opens" in value else None,
-        **{"from": value["from"]},
     )
 
 

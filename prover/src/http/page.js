@@ -6,9 +6,15 @@ function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  const two = (many, large, few, small) => few === 0 ? `${many} ${large}` : `${many} ${large} ${few} ${small}`;
+  if (seconds < 7200) return two(Math.floor(seconds / 60), "min", Math.floor(seconds % 60), "s");
+  if (seconds < 172800) return two(Math.floor(seconds / 3600), "h", Math.floor((seconds % 3600) / 60), "min");
   return `${Math.floor(seconds / 86400)} days`;
+}
+
+// Short forms may be cut where nobody reads them whole.
+function short(id) {
+  return id.length > 14 ? `${id.slice(0, 12)}…` : id;
 }
 
 function card(id, limited, detail) {
@@ -56,7 +62,7 @@ function batches(list) {
     cell(row, batch.l1_operations);
     cell(row, span(batch.age_seconds));
     cell(row, span(batch.seconds));
-    cell(row, batch.job, "job");
+    cell(row, short(batch.job), "job").title = batch.job;
     body.append(row);
   }
   if (list.length === 0) {
