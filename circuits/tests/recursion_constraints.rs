@@ -28,7 +28,7 @@ fn honest() -> Trace {
 }
 
 fn is_curve(gate: Gate) -> bool {
-    !matches!(gate, Gate::Arithmetic | Gate::Range | Gate::Full5 | Gate::Partial5 | Gate::Last5)
+    format!("{gate:?}").starts_with("Curve")
 }
 
 /// Names of the constraints by gate, as the gadget's pages have them.

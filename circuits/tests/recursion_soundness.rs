@@ -7,11 +7,11 @@ mod recursion_support;
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
 use num_bigint::BigUint;
-use recursion_support::{Terms, kinds, random, random_point, start, violations};
+use recursion_support::{Terms, kinds, random, random_point, rows_of, start, violations};
 use tenon_circuits::gadgets::curve::blocks::{self, Addend};
-use tenon_circuits::gadgets::curve::{Claims, assign_point};
+use tenon_circuits::gadgets::curve::{Claims, PUBLIC_LIMB_BITS, assign_point};
 use tenon_circuits::gadgets::foreign::{order, to_integer};
-use tenon_circuits::halo2::trace::Trace;
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, CHUNK_BITS, CHUNK_COLUMNS, Trace, Var};
 
 /// Asserts that a trace is refused for these reasons, and for no others.
 fn assert_refused(trace: &Trace, reasons: &[&str]) {
@@ -180,4 +180,55 @@ fn the_identity_is_no_sum() {
     let (trace, _, _) = terms.trace();
     let found = kinds(&violations(&trace));
     assert!(found.contains("curve: offset removed: CurveAdd, different x"), "{found:?}");
+}
+
+/// Every chunk column, in a row where no gate reads it and in one where a gate does.
+#[test]
+fn chunks_of_more_bits_are_refused() {
+    let mut random = random(17);
+    let (mut trace, _) = start();
+    assign_point(&mut trace, &random_point(&mut random));
+    for place in 0..CHUNK_COLUMNS {
+        let mut forged = trace.clone();
+        forged.set_chunk(0, place, 1 << CHUNK_BITS);
+        assert_refused(&forged, &["constants: chunk"]);
+        forged = trace.clone();
+        forged.set_chunk(0, place, (1 << CHUNK_BITS) - 1);
+        assert_refused(&forged, &[]);
+        // The next chunk one less makes up for it.
+        forged = trace.clone();
+        let row = rows_of(&trace, "curve: coordinates")[0];
+        let (next_row, next) = if place + 1 < CHUNK_COLUMNS { (row, place + 1) } else { (row + 1, 0) };
+        let (low, high) = (trace.chunks(row)[place], trace.chunks(next_row)[next]);
+        forged.forge(row, ADVICE_COLUMNS + place, Fr::from(u64::from(low + (1 << CHUNK_BITS))));
+        forged.forge(next_row, ADVICE_COLUMNS + next, Fr::from(u64::from(high - 1)));
+        assert!(kinds(&violations(&forged)).contains("curve: coordinates: chunk"));
+    }
+}
+
+/// Public limbs are each changed, alone and with the next one to make up for it.
+#[test]
+fn public_limbs_are_bound() {
+    let mut random = random(18);
+    let (mut trace, zero) = start();
+    let point = assign_point(&mut trace, &random_point(&mut random));
+    let limbs = point.limbs(&mut trace, zero);
+    assert_refused(&trace, &[]);
+    let forge = |trace: &mut Trace, var: Var, by: Fr| {
+        trace.forge(var.cell.row as usize, usize::from(var.cell.column), var.value + by);
+    };
+    let unit = Fr::from(2).pow_vartime([PUBLIC_LIMB_BITS]);
+    for [v0, v1, v2] in limbs {
+        for var in [v0, v1, v2] {
+            let mut forged = trace.clone();
+            forge(&mut forged, var, Fr::ONE);
+            assert!(!violations(&forged).is_empty());
+        }
+        for (low, high) in [(v0, v1), (v1, v2)] {
+            let mut forged = trace.clone();
+            forge(&mut forged, low, unit);
+            forge(&mut forged, high, -Fr::ONE);
+            assert!(!violations(&forged).is_empty());
+        }
+    }
 }

@@ -318,7 +318,7 @@ pub struct Index<'c> {
     checker: &'c Checker,
     /// By gate and advice column: the constraints that read it, with the rotation.
     readers: HashMap<(Gate, usize), Vec<(usize, i32)>>,
-    linked: Vec<u16>,
+    linked: Vec<u32>,
     /// The lowest and the highest rotation at which a gate reads.
     reach: (i32, i32),
     /// The honest ones: a gate ties the two places of a pair to each other, so that no change of one cell passes there.
@@ -336,7 +336,7 @@ impl<'c> Index<'c> {
                 }
             }
         }
-        let mut linked = vec![0_u16; trace.rows()];
+        let mut linked = vec![0_u32; trace.rows()];
         let copied = trace.copies().iter().filter(|(l, r)| l != r).flat_map(|(l, r)| [*l, *r]);
         for cell in copied.chain(trace.public().iter().map(|(cell, _)| *cell)) {
             linked[cell.row as usize] |= 1 << cell.column;

@@ -128,7 +128,7 @@ impl Var {
 pub struct Trace {
     gates: Vec<Gate>,
     advice: Vec<[Fr; ADVICE_COLUMNS]>,
-    assigned: Vec<u16>,
+    assigned: Vec<u32>,
     /// Ends with the last row that has chunks. Wider than a chunk, so that forged ones reach the checker.
     chunks: Vec<[u32; CHUNK_COLUMNS]>,
     /// Tables of multiples so far; they are numbered from 1.
@@ -164,7 +164,7 @@ impl Trace {
         self.gates.len() - 1
     }
 
-    /// Writes chunk number `index` of the rows from `row` on, five a row. A value of more bits is for the checker to
+    /// Writes chunk number `index` of the rows from `row` on. A value of more bits is for the checker to
     /// refuse.
     pub fn set_chunk(&mut self, row: usize, index: usize, value: u32) {
         let (row, place) = (row + index / CHUNK_COLUMNS, index % CHUNK_COLUMNS);

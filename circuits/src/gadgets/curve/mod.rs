@@ -103,6 +103,7 @@ impl Point {
 
     /// Three limbs of 88 bits of each coordinate, lowest first. `zero` is a cell constrained to 0.
     pub fn limbs(&self, trace: &mut Trace, zero: Var) -> [[Var; 3]; 2] {
+        trace.label("curve: public limbs");
         let coordinates = [(&self.full.x, self.full.point.x), (&self.full.y, self.full.point.y)];
         coordinates.map(|(limbs, value)| public_limbs(trace, limbs, &to_integer(value), zero))
     }
