@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    process,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,13 +23,16 @@ use crate::{
     listener::{Incoming, Tls, TlsError},
     settlement::{Archive, L1Connection, L1Side, SettlementError},
     store::{
-        DataDirLock, LockError, Store, StoreError,
+        DataDirLock, LockError, SERVICE_OWNER, ServiceKeys, Store, StoreError,
         files::{FileError, Files},
         place::{Place, PlaceError},
         sql::SqlStore,
     },
     telemetry::Metrics,
-    worker::{Pool, PoolError},
+    worker::{
+        Crew, Pool, PoolError,
+        source::{Direct, SourceError, Terms},
+    },
 };
 
 /// Time that open connections get to end at shutdown.
@@ -65,6 +69,12 @@ pub enum StartError {
     /// The data directory's files can't be used.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// A worker has nothing to take tasks from.
+    #[error("a worker needs the service's database (database_url) or its address (--server)")]
+    NoDatabase,
+    /// The service has no task for this worker.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The object store can't be used.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -146,6 +156,9 @@ impl Service {
                 ("protocol version", circuits.protocol_version.clone()),
             ])
             .await?;
+        let keys =
+            ServiceKeys { leaf: circuits.leaf.key_digest, aggregation: circuits.aggregation.key_digest };
+        store.lead(&keys).await?;
         let returned = store.recover(&circuits.leaf.key_digest).await?;
         if returned > 0 {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
@@ -195,7 +208,7 @@ impl Service {
             executor,
             l1,
             metrics,
-            changes: Changes::new(),
+            changes: Arc::new(Changes::new()),
             domain,
             started: Instant::now(),
             stop: watch::Sender::new(false),
@@ -203,7 +216,10 @@ impl Service {
         let follower = core.l1.clone().map(|l1| tokio::spawn(l1.run(Arc::clone(&core))));
         let servers = vec![grpc::serve(&core, grpc, tokens.clone()).await?, http::serve(&core, http, tokens)];
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&core)));
-        let pool = Pool::start(Arc::clone(&core), Handle::current())?;
+        if core.config.database_url.is_some() {
+            tokio::spawn(scheduler::follow_events(Arc::clone(&core)));
+        }
+        let pool = Pool::start(Arc::new(crew(&core)), Handle::current())?;
         info!(%grpc_addr, %http_addr, workers = core.config.workers, threads = core.config.threads_per_worker, "service started");
         let _end = StopOnDrop(Arc::clone(&core));
         Ok(RunningService { grpc_addr, http_addr, core, pool, servers, scheduler, follower, lock, _end })
@@ -237,6 +253,11 @@ impl Drop for StopOnDrop {
 }
 
 impl RunningService {
+    /// Returns once the service stops, which it does by itself when another server takes charge.
+    pub async fn ended(&self) {
+        self.core.stopping().wait().await;
+    }
+
     /// Stops: refuses new requests, lets tasks finish for the configured time or hands them back,
     /// and closes the store.
     pub async fn shutdown(self) {
@@ -262,8 +283,22 @@ impl RunningService {
     }
 }
 
+/// The workers of the service's own process.
+fn crew(core: &Core) -> Crew {
+    let terms = Terms::of(&core.config);
+    Crew {
+        name: format!("{SERVICE_OWNER}{}", process::id()),
+        config: core.config.clone(),
+        engine: Arc::clone(&core.engine),
+        source: Arc::new(Direct::new(Arc::clone(&core.store), Arc::clone(&core.files), core.domain, terms)),
+        metrics: Arc::clone(&core.metrics),
+        changes: Arc::clone(&core.changes),
+        stop: core.stop.clone(),
+    }
+}
+
 /// The files' place that the settings name.
-fn open_files(config: &Config) -> Result<Files, StartError> {
+pub(crate) fn open_files(config: &Config) -> Result<Files, StartError> {
     Ok(match &config.object_store {
         None => Files::open(&config.data_dir)?,
         Some(ObjectStoreAddress::Directory(path)) => Files::at(Place::shared(path))?,

@@ -52,7 +52,7 @@ pub struct Config {
     pub threads_per_worker: usize,
     /// Time after which a task without a heartbeat goes to another worker.
     pub lease: Duration,
-    /// Time between heartbeats, at most a third of the lease.
+    /// Time between heartbeats, at most two thirds of the lease.
     pub heartbeat: Duration,
     /// Time that one task may run before it counts as failed.
     pub task_deadline: Duration,
@@ -286,8 +286,8 @@ settings! {
     "aggregation_max_age" = "60s", "age of the oldest proven batch at which an unfilled aggregation starts";
     "workers" = "", "proofs made at the same time";
     "threads_per_worker" = "", "threads of each worker";
-    "lease" = "60s", "time after which a task without a heartbeat goes to another worker";
-    "heartbeat" = "10s", "time between heartbeats, at most a third of the lease";
+    "lease" = "18s", "time after which a task without a heartbeat goes to another worker";
+    "heartbeat" = "10s", "time between heartbeats, at most two thirds of the lease";
     "task_deadline" = "1h", "time that one task may run before it counts as failed";
     "max_attempts" = "3", "failures of one task that fail its job";
     "retry_delay" = "1s", "time before a failed task is tried again, doubled after each failure";
@@ -655,9 +655,9 @@ impl Reader {
     }
 
     fn check_together(&mut self, config: &Config) {
-        if config.heartbeat * 3 > config.lease {
+        if config.heartbeat * 3 > config.lease * 2 {
             let message = format!(
-                "expected at most a third of the lease ({:?}), found {:?}",
+                "expected at most two thirds of the lease ({:?}), found {:?}",
                 config.lease, config.heartbeat
             );
             self.violation("heartbeat", self.source("heartbeat"), message);

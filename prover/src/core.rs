@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tenon_circuits::rollup::Fr;
@@ -26,7 +26,7 @@ pub(crate) struct Core {
     pub executor: Executor,
     pub l1: Option<Arc<L1Side>>,
     pub metrics: Arc<Metrics>,
-    pub changes: Changes,
+    pub changes: Arc<Changes>,
     pub domain: Fr,
     pub started: Instant,
     pub stop: watch::Sender<bool>,
@@ -40,7 +40,7 @@ impl Core {
 
     /// Waits for the service's end.
     pub fn stopping(&self) -> Stopping {
-        Stopping(self.stop.subscribe())
+        Stopping::of(&self.stop)
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -52,6 +52,11 @@ impl Core {
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Tells when this becomes true.
+    pub fn of(stop: &watch::Sender<bool>) -> Self {
+        Self(stop.subscribe())
+    }
+
     /// Returns when the service stops.
     pub async fn wait(&mut self) {
         // The sender goes away only after the end.
@@ -75,6 +80,11 @@ impl Changes {
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Unix milliseconds by the machine's clock.

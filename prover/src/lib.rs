@@ -22,7 +22,7 @@ pub mod settlement;
 pub mod store;
 pub mod telemetry;
 pub mod user;
-mod worker;
+pub mod worker;
 
 pub use builder::{RunningService, Service, StartError};
 pub use config::{Config, ConfigError};

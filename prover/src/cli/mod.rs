@@ -26,6 +26,7 @@ mod takeover;
 mod tokens;
 mod verify;
 mod wallet;
+mod worker;
 mod workload;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs the prover service.
     Serve(serve::Serve),
+    /// Proves for a service on another machine.
+    Worker(worker::Worker),
     /// Submits a batch of signed transactions.
     Submit(jobs::Submit),
     /// Shows jobs, or one of them.
@@ -116,6 +119,7 @@ async fn execute(command: Command) -> Outcome {
     match command {
         Command::Demo(command) => command.run().await,
         Command::Serve(command) => command.run().await,
+        Command::Worker(command) => command.run().await,
         Command::Submit(command) => command.run().await,
         Command::Status(command) => command.run().await,
         Command::Watch(command) => command.run().await,

@@ -33,7 +33,11 @@ impl Serve {
             engine = preflight::engine(&config, &progress) => engine?,
             () = ended.wait() => return Ok(()),
         };
-        let service = Service::start(config, engine).await.map_err(Failure::work)?;
+        // A start may wait for the end of another server on the same database.
+        let service = tokio::select! {
+            started = Service::start(config, engine) => started.map_err(Failure::work)?,
+            () = ended.wait() => return Ok(()),
+        };
         if self.json {
             output::json(&serde_json::json!({
                 "grpc": format!("{scheme}://{}", service.grpc_addr),
@@ -43,9 +47,12 @@ impl Serve {
             output::line(format!("gRPC on {scheme}://{}", service.grpc_addr))?;
             output::line(format!("status page, metrics and health on {scheme}://{}", service.http_addr))?;
         }
-        ended.wait().await;
+        let deposed = tokio::select! {
+            () = ended.wait() => false,
+            () = service.ended() => true,
+        };
         service.shutdown().await;
-        Ok(())
+        if deposed { Err(Failure::work_text("another server took charge of the database")) } else { Ok(()) }
     }
 }
 

@@ -53,6 +53,14 @@ pub enum StoreError {
         /// The worker's fence.
         fence: u64,
     },
+    /// Another server took charge of the database.
+    #[error("another server is in charge of the database: its epoch is {actual}, this one's {expected}")]
+    Deposed {
+        /// The epoch that began when this server took charge.
+        expected: i64,
+        /// The database's.
+        actual: i64,
+    },
     /// No job has this id.
     #[error("no job has the id {0:?}")]
     JobUnknown(String),
@@ -180,6 +188,9 @@ pub trait JobStore {
     async fn oldest_open_ms(&self) -> Result<Option<u64>, StoreError>;
 }
 
+/// What the names of the workers of the server's own process start with; the others' names start otherwise.
+pub const SERVICE_OWNER: &str = "service/";
+
 /// What became of a task that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -225,7 +236,7 @@ pub struct StageRecord {
 /// Tasks, their leases and results.
 #[async_trait]
 pub trait TaskStore {
-    /// Puts right what a process left that died: returns its tasks, and has proofs that were made
+    /// Puts right what a server left that died: returns the tasks of its own workers, and has proofs that were made
     /// with other keys and are still to be aggregated made again. Gives the number of tasks.
     async fn recover(&self, leaf_keys: &Digest) -> Result<u64, StoreError>;
     /// Leases the most urgent task of these kinds.
@@ -250,8 +261,23 @@ pub trait TaskStore {
     ) -> Result<Failure, StoreError>;
     /// Gives a task back without counting a failure; `note` goes to its job's events.
     async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError>;
-    /// Takes back tasks whose lease ran out. Gives their number.
+    /// Takes back tasks whose lease ran out, but for those of the server's own workers, which live as long as it does.
+    /// Gives their number.
     async fn expire(&self) -> Result<u64, StoreError>;
+    /// Tasks that have been in work for longer than `deadline_ms`, whatever their worker says.
+    async fn overdue(&self, deadline_ms: u64) -> Result<Vec<Lease>, StoreError>;
+    /// Number of tasks of these kinds that a worker could lease now.
+    async fn leasable(&self, kinds: &[TaskKind]) -> Result<u64, StoreError>;
+    /// Sets a leaf task aside until its witness is made again.
+    async fn lose_witness(&self, task: u64) -> Result<(), StoreError>;
+    /// Leaf tasks that were set aside.
+    async fn lost_witnesses(&self) -> Result<Vec<LostWitness>, StoreError>;
+    /// Queues a task again whose witness is back; with an error its job fails instead.
+    async fn restore_witness(
+        &self,
+        task: u64,
+        error: Option<&crate::jobs::JobError>,
+    ) -> Result<(), StoreError>;
     /// The proof made from these inputs.
     async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, StoreError>;
     /// Forgets a result whose file is damaged.
@@ -262,6 +288,43 @@ pub trait TaskStore {
     async fn task_counts(&self) -> Result<TaskCounts, StoreError>;
     /// Mean proving seconds of the latest results of a stage.
     async fn mean_seconds(&self, kind: TaskKind) -> Result<Option<f64>, StoreError>;
+}
+
+/// The keys that a service proves with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceKeys {
+    /// SHA-256 of the chunk circuit's keys.
+    pub leaf: Digest,
+    /// SHA-256 of the aggregation circuit's keys.
+    pub aggregation: Digest,
+}
+
+/// A leaf task that waits for its witness to be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostWitness {
+    /// The task.
+    pub task: u64,
+    /// Its batch.
+    pub batch: u64,
+    /// The chunk's position in it.
+    pub chunk: u32,
+    /// What the witness's SHA-256 has to be.
+    pub digest: Digest,
+}
+
+/// Which server is in charge: one at a time enters batches and settles them, workers are many.
+#[async_trait]
+pub trait Lead {
+    /// Takes charge, with these keys; waits for the end of a server that is in charge.
+    async fn lead(&self, keys: &ServiceKeys) -> Result<(), StoreError>;
+    /// Makes sure of being in charge still.
+    async fn keep_lead(&self) -> Result<(), StoreError>;
+    /// The keys of the service in charge; none before the first.
+    async fn service_keys(&self) -> Result<Option<ServiceKeys>, StoreError>;
+    /// What [`BatchLog::bind`] recorded under a name.
+    async fn identity(&self, name: &str) -> Result<Option<String>, StoreError>;
+    /// The number of the latest event of any job; 0 before the first.
+    async fn last_sequence(&self) -> Result<u64, StoreError>;
 }
 
 /// Aggregations.
@@ -290,7 +353,7 @@ pub trait AggregationStore {
 
 /// Everything that the service keeps.
 #[async_trait]
-pub trait Store: BatchLog + JobStore + TaskStore + AggregationStore + L1Store + Send + Sync {
+pub trait Store: BatchLog + JobStore + TaskStore + AggregationStore + L1Store + Lead + Send + Sync {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Finishes writing and closes the database.

@@ -2,35 +2,69 @@
 //! they made. A heartbeat thread keeps their leases alive whatever the provers do.
 
 mod admission;
-mod run;
+pub mod process;
+pub(crate) mod run;
+pub mod source;
 
 use std::{
     collections::HashMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    core::Core,
+    config::Config,
+    core::{Changes, Stopping},
+    engine::Engine,
     jobs::{JobError, Lease, TaskKind},
-    store::{Failure, StoreError},
+    store::{Failure, ServiceKeys},
+    telemetry::Metrics,
 };
 use admission::Admission;
-use run::Outcome;
+use source::{Assignment, Lost, Outcome, Source, SourceError};
 
 /// Longest sleep of an idle worker: retries become due without anybody saying so.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// Times that a result is offered to a database that fails.
 const STORE_ATTEMPTS: u32 = 5;
+
+/// Time between two looks of an idle worker at the length of the queue.
+const WATCHDOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Looks in a row that may find tasks which the worker doesn't get, before it connects anew.
+const WATCHDOG_STRIKES: u32 = 3;
+
+/// What the workers of a process share.
+pub(crate) struct Crew {
+    /// What the names of its workers start with.
+    pub name: String,
+    pub config: Config,
+    pub engine: Arc<dyn Engine>,
+    pub source: Arc<dyn Source>,
+    pub metrics: Arc<Metrics>,
+    pub changes: Arc<Changes>,
+    pub stop: watch::Sender<bool>,
+}
+
+impl Crew {
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// The keys that it proves with.
+    pub fn keys(&self) -> ServiceKeys {
+        let circuits = self.engine.circuits();
+        ServiceKeys { leaf: circuits.leaf.key_digest, aggregation: circuits.aggregation.key_digest }
+    }
+}
 
 /// The pool couldn't start.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +84,7 @@ struct Active {
 }
 
 struct Shared {
-    core: Arc<Core>,
+    crew: Arc<Crew>,
     runtime: Handle,
     admission: Admission,
     /// By worker. A worker whose entry is gone has lost its lease and stores nothing.
@@ -68,19 +102,19 @@ impl Shared {
 pub(crate) struct Pool(Arc<Shared>);
 
 impl Pool {
-    /// Starts the configured workers. They stop with the core.
-    pub fn start(core: Arc<Core>, runtime: Handle) -> Result<Self, PoolError> {
-        let admission = Admission::new(core.config.memory_limit_bytes);
+    /// Starts the configured workers. They stop with the crew.
+    pub fn start(crew: Arc<Crew>, runtime: Handle) -> Result<Self, PoolError> {
+        let admission = Admission::new(crew.config.memory_limit_bytes);
         let shared = Arc::new(Shared {
             runtime,
             admission,
             active: Mutex::default(),
             changed: Condvar::new(),
-            core: Arc::clone(&core),
+            crew: Arc::clone(&crew),
         });
-        for worker in 0..core.config.workers {
+        for worker in 0..crew.config.workers {
             let pool = ThreadPoolBuilder::new()
-                .num_threads(core.config.threads_per_worker)
+                .num_threads(crew.config.threads_per_worker)
                 .thread_name(move |thread| format!("tenon-prove-{worker}-{thread}"))
                 .build()?;
             let shared = Arc::clone(&shared);
@@ -93,10 +127,10 @@ impl Pool {
         Ok(Self(shared))
     }
 
-    /// Gives tasks in work some time to finish, then hands them back. The core is stopping already.
+    /// Gives tasks in work some time to finish, then hands them back. The crew is stopping already.
     pub async fn stop(self) {
         let shared = Arc::clone(&self.0);
-        let grace = shared.core.config.shutdown_grace;
+        let grace = shared.crew.config.shutdown_grace;
         let waited = tokio::task::spawn_blocking(move || {
             let active = shared.active();
             drop(shared.changed.wait_timeout_while(active, grace, |active| !active.is_empty()));
@@ -106,8 +140,9 @@ impl Pool {
         }
         let left: Vec<Active> = self.0.active().drain().map(|(_, active)| active).collect();
         for Active { lease, .. } in left {
-            match self.0.core.store.hand_back(&lease, 0, "the service stops").await {
-                Ok(()) => info!(task = lease.task, batch = lease.batch_number, "task handed back"),
+            let outcome = Outcome::HandedBack { note: "the worker stops".to_owned(), lost: Lost::Nothing };
+            match self.0.crew.source.finish(&lease, &outcome).await {
+                Ok(_) => info!(task = lease.task, batch = lease.batch_number, "task handed back"),
                 Err(error) => {
                     warn!(task = lease.task, %error, "task not handed back; its lease will run out")
                 }
@@ -116,34 +151,42 @@ impl Pool {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn work(shared: &Shared, worker: usize, pool: &ThreadPool) {
-    let core = &shared.core;
-    let owner = format!("{}/{worker}", process::id());
-    let circuits = core.engine.circuits();
+    let crew = &shared.crew;
+    let owner = format!("{}/{worker}", crew.name);
+    let circuits = crew.engine.circuits();
     let needs = [
         (TaskKind::Leaf, circuits.leaf.memory_bytes),
         (TaskKind::Aggregate, circuits.aggregation.memory_bytes),
     ];
-    let mut changes = core.changes.subscribe();
-    while !core.is_stopping() {
+    let keys = crew.keys();
+    let mut changes = crew.changes.subscribe();
+    let mut watchdog = Watchdog::default();
+    while !crew.is_stopping() {
         changes.borrow_and_update();
         let (kinds, mut reserved) = shared.admission.reserve(&needs);
-        match shared.runtime.block_on(core.store.lease(&owner, &kinds, millis(core.config.lease))) {
-            Ok(Some(lease)) => {
-                let need = needs.iter().find(|(kind, _)| *kind == lease.kind).map_or(0, |(_, bytes)| *bytes);
+        let leased = if kinds.is_empty() {
+            Ok(None)
+        } else {
+            shared.runtime.block_on(crew.source.lease(&owner, &kinds, &keys))
+        };
+        match leased {
+            Ok(Some(assignment)) => {
+                let kind = assignment.lease.kind;
+                let need = needs.iter().find(|(known, _)| *known == kind).map_or(0, |(_, bytes)| *bytes);
                 reserved.shrink(need);
                 // The reservation is held to the end of the task.
-                process_task(shared, worker, pool, lease);
+                process_task(shared, worker, pool, &assignment);
                 drop(reserved);
-                core.changes.notify();
+                watchdog = Watchdog::default();
+                crew.changes.notify();
                 continue;
             }
-            Ok(None) => {}
-            Err(error) => error!(worker, %error, "looking for a task failed; trying again"),
+            Ok(None) => watchdog.look(shared, &kinds),
+            Err(error) => {
+                error!(worker, %error, "looking for a task failed; trying again");
+                watchdog.look(shared, &kinds);
+            }
         }
         drop(reserved);
         shared.runtime.block_on(async {
@@ -152,8 +195,49 @@ fn work(shared: &Shared, worker: usize, pool: &ThreadPool) {
     }
 }
 
-fn process_task(shared: &Shared, worker: usize, pool: &ThreadPool, lease: Lease) {
-    let core = &shared.core;
+/// Notices that a worker gets nothing although there is something to do.
+struct Watchdog {
+    looked: Instant,
+    strikes: u32,
+}
+
+impl Default for Watchdog {
+    fn default() -> Self {
+        Self { looked: Instant::now(), strikes: 0 }
+    }
+}
+
+impl Watchdog {
+    fn look(&mut self, shared: &Shared, kinds: &[TaskKind]) {
+        if self.looked.elapsed() < WATCHDOG_INTERVAL {
+            return;
+        }
+        self.looked = Instant::now();
+        let source = &shared.crew.source;
+        match shared.runtime.block_on(source.leasable(kinds)) {
+            Ok(0) => self.strikes = 0,
+            Ok(tasks) => {
+                self.strikes += 1;
+                warn!(tasks, strikes = self.strikes, "idle although tasks are queued");
+            }
+            Err(error) => {
+                self.strikes += 1;
+                warn!(%error, strikes = self.strikes, "the queue can't be looked at");
+            }
+        }
+        if self.strikes >= WATCHDOG_STRIKES {
+            self.strikes = 0;
+            match shared.runtime.block_on(source.reconnect()) {
+                Ok(()) => info!("connected anew"),
+                Err(error) => warn!(%error, "connecting anew failed; trying again"),
+            }
+        }
+    }
+}
+
+fn process_task(shared: &Shared, worker: usize, pool: &ThreadPool, assignment: &Assignment) {
+    let crew = &shared.crew;
+    let lease = &assignment.lease;
     let span = tracing::info_span!(
         "task",
         task = lease.task,
@@ -164,9 +248,9 @@ fn process_task(shared: &Shared, worker: usize, pool: &ThreadPool, lease: Lease)
     );
     let _entered = span.enter();
     shared.active().insert(worker, Active { lease: lease.clone(), since: Instant::now() });
-    core.changes.notify();
+    crew.changes.notify();
     info!("task started");
-    let outcome = catch_unwind(AssertUnwindSafe(|| run::run(core, &shared.runtime, pool, &lease)))
+    let outcome = catch_unwind(AssertUnwindSafe(|| run::run(crew, &shared.runtime, pool, assignment)))
         .unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
@@ -180,72 +264,31 @@ fn process_task(shared: &Shared, worker: usize, pool: &ThreadPool, lease: Lease)
         });
     let is_ours = |active: &Active| active.lease.task == lease.task && active.lease.fence == lease.fence;
     if !shared.active().get(&worker).is_some_and(is_ours) {
-        core.metrics.late_results.inc();
+        crew.metrics.late_results.inc();
         warn!("the lease ended before the task did; its result is dropped");
         return;
     }
-    save(shared, &lease, outcome);
+    save(shared, lease, &outcome);
     shared.active().remove(&worker);
     shared.changed.notify_all();
 }
 
-/// Tells the store what became of the task.
-fn save(shared: &Shared, lease: &Lease, outcome: Outcome) {
-    let core = &shared.core;
-    let retry_ms = millis(core.config.retry_delay);
+/// Tells the service what became of the task.
+fn save(shared: &Shared, lease: &Lease, outcome: &Outcome) {
+    let crew = &shared.crew;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let saved = shared.runtime.block_on(async {
-            match &outcome {
-                Outcome::Done { record, reused } => {
-                    core.store.complete(lease, (**record).clone(), *reused).await?;
-                    if *reused {
-                        core.metrics.proofs_reused.with_label_values(&[lease.kind.name()]).inc();
-                    }
-                    info!(seconds = record.seconds, reused, "proof stored");
-                }
-                Outcome::Failed(error) => {
-                    let failure = core.store.fail(lease, error, core.config.max_attempts, retry_ms).await?;
-                    match failure {
-                        Failure::Retried => {
-                            core.metrics.task_retries.with_label_values(&["failed"]).inc();
-                            warn!(
-                                reason = error.reason,
-                                message = error.message,
-                                "task failed; trying again"
-                            );
-                        }
-                        Failure::Final => {
-                            error!(
-                                reason = error.reason,
-                                message = error.message,
-                                "task failed, and its job"
-                            );
-                        }
-                    }
-                }
-                Outcome::HandedBack { note, redo } => {
-                    core.store.hand_back(lease, retry_ms, note).await?;
-                    for task in redo {
-                        core.store.redo_leaf(*task).await?;
-                    }
-                    core.metrics.task_retries.with_label_values(&["handed_back"]).inc();
-                    warn!(note, "task handed back");
-                }
-            }
-            Ok::<_, StoreError>(())
-        });
-        match saved {
-            Ok(()) => return,
-            Err(error @ StoreError::LeaseLost { .. }) => {
-                core.metrics.late_results.inc();
+        match shared.runtime.block_on(crew.source.finish(lease, outcome)) {
+            Ok(failure) => return report(crew, lease, outcome, failure),
+            Err(error @ SourceError::LeaseLost { .. }) => {
+                crew.metrics.late_results.inc();
                 warn!(%error, "result refused");
                 return;
             }
-            Err(error) if attempts < STORE_ATTEMPTS && !core.is_stopping() => {
+            Err(error) if attempts < STORE_ATTEMPTS && !crew.is_stopping() => {
                 warn!(%error, attempts, "storing the result failed; trying again");
-                thread::sleep(core.config.retry_delay);
+                thread::sleep(crew.config.retry_delay);
             }
             Err(error) => {
                 error!(%error, "the result couldn't be stored; the lease will run out");
@@ -255,43 +298,62 @@ fn save(shared: &Shared, lease: &Lease, outcome: Outcome) {
     }
 }
 
+/// Logs and counts what became of a task.
+fn report(crew: &Crew, lease: &Lease, outcome: &Outcome, failure: Option<Failure>) {
+    match outcome {
+        Outcome::Done { record, reused } => {
+            if *reused {
+                crew.metrics.proofs_reused.with_label_values(&[lease.kind.name()]).inc();
+            }
+            info!(seconds = record.seconds, reused, "proof stored");
+        }
+        Outcome::Failed(error) if failure == Some(Failure::Retried) => {
+            crew.metrics.task_retries.with_label_values(&["failed"]).inc();
+            warn!(reason = error.reason, message = error.message, "task failed; trying again");
+        }
+        Outcome::Failed(error) => {
+            error!(reason = error.reason, message = error.message, "task failed, and its job");
+        }
+        Outcome::HandedBack { note, .. } => {
+            crew.metrics.task_retries.with_label_values(&["handed_back"]).inc();
+            warn!(note, "task handed back");
+        }
+    }
+}
+
 fn heartbeat(shared: &Shared) {
-    let core = &shared.core;
-    let mut stopping = core.stopping();
+    let crew = &shared.crew;
+    let mut stopping = Stopping::of(&crew.stop);
     let mut stopped = false;
+    let mut pause = crew.config.heartbeat;
     // After the stop the leases of finishing tasks still need their beats.
     while !stopped || !shared.active().is_empty() {
         shared.runtime.block_on(async {
             if stopped {
-                tokio::time::sleep(core.config.heartbeat).await;
+                tokio::time::sleep(pause).await;
             } else {
-                stopped = timeout(core.config.heartbeat, stopping.wait()).await.is_ok();
+                stopped = timeout(pause, stopping.wait()).await.is_ok();
             }
         });
+        pause = crew.config.heartbeat;
         let leases: Vec<(usize, Lease, Duration)> = shared
             .active()
             .iter()
             .map(|(worker, active)| (*worker, active.lease.clone(), active.since.elapsed()))
             .collect();
         for (worker, lease, elapsed) in leases {
-            let kept = if elapsed > core.config.task_deadline {
+            let kept = if elapsed > crew.config.task_deadline {
                 let error = JobError {
                     reason: "DEADLINE_EXCEEDED".to_owned(),
-                    message: format!("not done within {:?}", core.config.task_deadline),
+                    message: format!("not done within {:?}", crew.config.task_deadline),
                 };
-                let failed = core.store.fail(
-                    &lease,
-                    &error,
-                    core.config.max_attempts,
-                    millis(core.config.retry_delay),
-                );
-                shared.runtime.block_on(failed).map(|_| false)
+                shared.runtime.block_on(crew.source.finish(&lease, &Outcome::Failed(error))).map(|_| false)
             } else {
-                shared.runtime.block_on(core.store.extend(&lease, millis(core.config.lease))).map(|()| true)
+                shared.runtime.block_on(crew.source.extend(&lease)).map(|()| true)
             };
             match kept {
                 Ok(true) => debug!(task = lease.task, "lease prolonged"),
-                Ok(false) | Err(StoreError::LeaseLost { .. }) => {
+                Ok(false) | Err(SourceError::LeaseLost { .. }) => {
                     warn!(task = lease.task, worker, "the worker's lease is over");
                     let mut active = shared.active();
                     if active.get(&worker).is_some_and(|active| {
@@ -301,9 +363,12 @@ fn heartbeat(shared: &Shared) {
                     }
                     drop(active);
                     shared.changed.notify_all();
-                    core.changes.notify();
+                    crew.changes.notify();
                 }
-                Err(error) => warn!(task = lease.task, %error, "lease not prolonged; trying again"),
+                Err(error) => {
+                    warn!(task = lease.task, %error, "lease not prolonged; trying again");
+                    pause = crew.config.heartbeat / 4;
+                }
             }
         }
     }

@@ -5,40 +5,20 @@ use std::time::Instant;
 use rayon::ThreadPool;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
+use tenon_circuits::witness::ChunkWitness;
 use tokio::runtime::Handle;
 use tracing::warn;
 
+use super::{
+    Crew,
+    source::{Assignment, Lost, Outcome, SourceError},
+};
 use crate::{
-    core::Core,
     engine::{AggregateProof, CircuitInfo, EngineError, LeafProof},
-    executor::{self, RebuildError},
-    jobs::{Digest, JobError, Lease, ProofRecord, TaskKind},
-    store::{
-        StoreError,
-        files::{FileError, FileKind},
-    },
+    jobs::{Digest, JobError, ProofRecord, TaskKind},
+    store::files::FileKind,
     telemetry::{self, PeakMemory},
 };
-
-/// What became of a task.
-pub(super) enum Outcome {
-    /// The proof is stored.
-    Done {
-        /// How it was made.
-        record: Box<ProofRecord>,
-        /// It was there already.
-        reused: bool,
-    },
-    /// Counts as a failure.
-    Failed(JobError),
-    /// To be tried again without counting.
-    HandedBack {
-        /// Why.
-        note: String,
-        /// Leaf tasks to make again first.
-        redo: Vec<u64>,
-    },
-}
 
 /// Why a task stops early.
 enum Stop {
@@ -46,7 +26,7 @@ enum Stop {
     Mismatch(String),
     /// The machine's or the store's trouble, which passes.
     Trouble(String),
-    Redo(Vec<u64>),
+    Lost(String, Lost),
 }
 
 impl From<EngineError> for Stop {
@@ -55,31 +35,16 @@ impl From<EngineError> for Stop {
     }
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
+impl From<SourceError> for Stop {
+    fn from(error: SourceError) -> Self {
         Self::Trouble(error.to_string())
-    }
-}
-
-impl From<FileError> for Stop {
-    fn from(error: FileError) -> Self {
-        Self::Trouble(error.to_string())
-    }
-}
-
-impl From<RebuildError> for Stop {
-    fn from(error: RebuildError) -> Self {
-        match error {
-            RebuildError::Store(error) => error.into(),
-            RebuildError::Damaged { .. } => Self::Mismatch(error.to_string()),
-        }
     }
 }
 
 /// Does the task.
-pub(super) fn run(core: &Core, runtime: &Handle, pool: &ThreadPool, lease: &Lease) -> Outcome {
-    let task = Task { core, runtime, pool, lease };
-    let done = match lease.kind {
+pub(super) fn run(crew: &Crew, runtime: &Handle, pool: &ThreadPool, assignment: &Assignment) -> Outcome {
+    let task = Task { crew, runtime, pool, assignment };
+    let done = match assignment.lease.kind {
         TaskKind::Leaf => task.leaf(),
         TaskKind::Aggregate => task.aggregate(),
     };
@@ -89,10 +54,8 @@ pub(super) fn run(core: &Core, runtime: &Handle, pool: &ThreadPool, lease: &Leas
         Ok((record, reused)) => Outcome::Done { record: Box::new(record), reused },
         Err(Stop::Engine(error)) => failed(reason(&error), error.to_string()),
         Err(Stop::Mismatch(message)) => failed("PROOF_MISMATCH", message),
-        Err(Stop::Trouble(note)) => Outcome::HandedBack { note, redo: Vec::new() },
-        Err(Stop::Redo(redo)) => {
-            Outcome::HandedBack { note: "stored leaf proofs are damaged and made again".to_owned(), redo }
-        }
+        Err(Stop::Trouble(note)) => Outcome::HandedBack { note, lost: Lost::Nothing },
+        Err(Stop::Lost(note, lost)) => Outcome::HandedBack { note, lost },
     }
 }
 
@@ -106,32 +69,39 @@ fn reason(error: &EngineError) -> &'static str {
 }
 
 struct Task<'a> {
-    core: &'a Core,
+    crew: &'a Crew,
     runtime: &'a Handle,
     pool: &'a ThreadPool,
-    lease: &'a Lease,
+    assignment: &'a Assignment,
 }
 
 impl Task<'_> {
-    fn leaf(&self) -> Result<(ProofRecord, bool), Stop> {
-        let (core, lease) = (self.core, self.lease);
-        let digest = lease.witness.unwrap_or_default();
-        let witness = match core.files.read(FileKind::Witness, &digest) {
-            Ok(witness) => witness,
-            Err(error) if error.is_lost() => {
-                warn!(%error, "witness lost; making it again from the log");
-                let witness =
-                    self.runtime.block_on(core.executor.witness(lease.batch_number, lease.chunk))?;
-                let written = core.files.write(FileKind::Witness, &witness)?;
-                if written != digest {
-                    let (expected, actual) = (hex::encode(digest), hex::encode(written));
-                    return Err(Stop::Mismatch(format!("expected witness {expected}, got {actual}")));
-                }
-                witness
+    /// A file's content; `None` where it is gone or damaged.
+    fn read<T: DeserializeOwned>(&self, kind: FileKind, digest: &Digest) -> Result<Option<T>, Stop> {
+        let content = match self.runtime.block_on(self.crew.source.read(kind, digest)) {
+            Ok(content) => content,
+            Err(SourceError::FileLost(error)) => {
+                warn!(error, "a file is lost; it is made again");
+                return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
-        let circuit = &core.engine.circuits().leaf;
+        match serde_json::from_slice(&content) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                warn!(%error, digest = hex::encode(digest), "a file can't be decoded; it is made again");
+                Ok(None)
+            }
+        }
+    }
+
+    fn leaf(&self) -> Result<(ProofRecord, bool), Stop> {
+        let engine = &*self.crew.engine;
+        let digest = self.assignment.lease.witness.unwrap_or_default();
+        let Some(witness) = self.read::<ChunkWitness>(FileKind::Witness, &digest)? else {
+            return Err(Stop::Lost("the witness is lost and made again".to_owned(), Lost::Witness));
+        };
+        let circuit = &engine.circuits().leaf;
         let input = input_digest(TaskKind::Leaf, circuit, [&digest]);
         let public_inputs = witness.public_inputs();
         let check = |proof: &LeafProof| {
@@ -139,55 +109,40 @@ impl Task<'_> {
                 let (expected, actual) = (&public_inputs, &proof.public_inputs);
                 return Err(Stop::Mismatch(format!("expected public inputs {expected:?}, got {actual:?}")));
             }
-            Ok(core.engine.verify_leaf(proof)?)
+            Ok(engine.verify_leaf(proof)?)
         };
-        self.prove(circuit, input, check, || core.engine.prove_leaf(&witness))
+        self.prove(circuit, input, check, || engine.prove_leaf(&witness))
     }
 
     fn aggregate(&self) -> Result<(ProofRecord, bool), Stop> {
-        let (core, lease) = (self.core, self.lease);
-        let id = lease.aggregation.unwrap_or_default();
-        let inputs = self.runtime.block_on(core.store.leaf_inputs(id))?;
+        let engine = &*self.crew.engine;
+        let inputs = &self.assignment.leaves;
         let mut leaves: Vec<LeafProof> = Vec::with_capacity(inputs.len());
-        let mut damaged = Vec::new();
-        for input in &inputs {
-            match core.files.read(FileKind::Proof, &input.proof_digest) {
-                Ok(leaf) => leaves.push(leaf),
-                Err(error) if error.is_lost() => {
-                    warn!(%error, task = input.task, "leaf proof lost; it is made again");
-                    self.runtime.block_on(core.store.forget_result(&input.input_digest))?;
-                    damaged.push(input.task);
-                }
-                Err(error) => return Err(error.into()),
+        let mut lost = Vec::new();
+        for input in inputs {
+            match self.read(FileKind::Proof, &input.proof_digest)? {
+                Some(leaf) => leaves.push(leaf),
+                None => lost.push(input.clone()),
             }
         }
-        if !damaged.is_empty() {
-            return Err(Stop::Redo(damaged));
+        if !lost.is_empty() {
+            let note = "stored leaf proofs are damaged and made again".to_owned();
+            return Err(Stop::Lost(note, Lost::Leaves(lost)));
         }
-        let aggregation = self
-            .runtime
-            .block_on(core.store.aggregation(id))?
-            .ok_or_else(|| Stop::Trouble(format!("aggregation {id} is gone")))?;
-        let mut expected = Vec::new();
-        for number in aggregation.first_batch..=aggregation.last_batch {
-            let batch = self
-                .runtime
-                .block_on(core.store.batch(number))?
-                .ok_or_else(|| Stop::Trouble(format!("batch {number} is gone")))?;
-            expected.push(executor::public_inputs(core.domain, &batch.summary)?);
-        }
-        let circuit = &core.engine.circuits().aggregation;
+        let circuit = &engine.circuits().aggregation;
         let input =
             input_digest(TaskKind::Aggregate, circuit, inputs.iter().map(|input| &input.input_digest));
+        let expected = &self.assignment.batches;
         let check = |proof: &AggregateProof| {
-            if proof.batches != expected {
+            if proof.batches != *expected {
                 let actual = &proof.batches;
                 return Err(Stop::Mismatch(format!("expected public inputs {expected:?}, got {actual:?}")));
             }
-            Ok(core.engine.verify_aggregate(proof)?)
+            Ok(engine.verify_aggregate(proof)?)
         };
-        let done = self.prove(circuit, input, check, || core.engine.prove_aggregate(&leaves))?;
-        core.metrics.aggregation_leaves.with_label_values(&[&circuit.name]).observe(leaves.len() as f64);
+        let done = self.prove(circuit, input, check, || engine.prove_aggregate(&leaves))?;
+        let metrics = &self.crew.metrics;
+        metrics.aggregation_leaves.with_label_values(&[&circuit.name]).observe(leaves.len() as f64);
         Ok(done)
     }
 
@@ -199,17 +154,15 @@ impl Task<'_> {
         check: impl Fn(&P) -> Result<(), Stop> + Sync,
         make: impl FnOnce() -> Result<P, EngineError> + Send,
     ) -> Result<(ProofRecord, bool), Stop> {
-        let core = self.core;
-        let stage = self.lease.kind;
-        if let Some(record) = self.runtime.block_on(core.store.result(&input))? {
-            let stored = core.files.read::<P>(FileKind::Proof, &record.proof_digest);
-            match stored.map_err(Stop::from).and_then(|proof| check(&proof)) {
-                Ok(()) => return Ok((record, true)),
-                Err(_) => {
-                    warn!(input = hex::encode(input), "stored proof can't be used; it is made again");
-                    self.runtime.block_on(core.store.forget_result(&input))?;
-                }
+        let crew = self.crew;
+        let stage = self.assignment.lease.kind;
+        if let Some(record) = self.runtime.block_on(crew.source.result(&input))? {
+            let stored = self.read::<P>(FileKind::Proof, &record.proof_digest)?;
+            if stored.is_some_and(|proof| check(&proof).is_ok()) {
+                return Ok((record, true));
             }
+            warn!(input = hex::encode(input), "stored proof can't be used; it is made again");
+            self.runtime.block_on(crew.source.forget_result(&input))?;
         }
         let memory = PeakMemory::start();
         let started = Instant::now();
@@ -217,9 +170,10 @@ impl Task<'_> {
         let seconds = started.elapsed().as_secs_f64();
         let peak_memory_bytes = memory.bytes();
         check(&proof)?;
-        let proof_digest = core.files.write(FileKind::Proof, &proof)?;
-        core.metrics.proof_seconds.with_label_values(&[stage.name(), &circuit.name]).observe(seconds);
-        core.metrics.peak_memory_bytes.with_label_values(&[stage.name()]).set(peak_memory_bytes as f64);
+        let content = serde_json::to_vec(&proof).map_err(|error| Stop::Trouble(error.to_string()))?;
+        let proof_digest = self.runtime.block_on(crew.source.write(FileKind::Proof, content))?;
+        crew.metrics.proof_seconds.with_label_values(&[stage.name(), &circuit.name]).observe(seconds);
+        crew.metrics.peak_memory_bytes.with_label_values(&[stage.name()]).set(peak_memory_bytes as f64);
         let record = ProofRecord {
             input_digest: input,
             stage,
@@ -236,7 +190,7 @@ impl Task<'_> {
 }
 
 /// Digest of everything that a proof is made from: the circuit's keys and its inputs, in order.
-fn input_digest<'a>(
+pub(crate) fn input_digest<'a>(
     stage: TaskKind,
     circuit: &CircuitInfo,
     inputs: impl IntoIterator<Item = &'a Digest>,

@@ -48,7 +48,7 @@ impl AggregationStore for SqlStore {
                 format!("expected at most {capacity} leaf proofs, got {} batches", last - first + 1),
             ));
         }
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let rows = sqlx::query(
             "SELECT batches.number, batches.chunks, batches.aggregation_id, jobs.state FROM batches
              JOIN jobs ON jobs.id = batches.job_id WHERE number BETWEEN $1 AND $2 ORDER BY number",

@@ -61,7 +61,7 @@ impl JobStore for SqlStore {
     }
 
     async fn restart(&self, job_id: &str) -> Result<Job, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let target = find_job(&mut transaction, job_id).await?;
         if target.state != JobState::Failed {
             return Ok(target);

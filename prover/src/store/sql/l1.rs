@@ -120,7 +120,7 @@ impl L1Store for SqlStore {
         operations: &[QueuedOperation],
         batches: &[FinalBatch],
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         sqlx::query(
             "INSERT INTO l1_marks (block, hash) VALUES ($1, $2)
              ON CONFLICT (block) DO UPDATE SET hash = excluded.hash",
@@ -164,7 +164,7 @@ impl L1Store for SqlStore {
 
     async fn rewind(&self, block: Option<u64>) -> Result<(), StoreError> {
         let block = block.map_or(-1, int);
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         for table in [
             "DELETE FROM l1_marks WHERE block > $1",
             "DELETE FROM l1_operations WHERE block > $1",
@@ -176,7 +176,7 @@ impl L1Store for SqlStore {
     }
 
     async fn record_transaction(&self, new: NewTransaction) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let row = sqlx::query(
             "INSERT INTO l1_transactions (purpose, first_batch, last_batch, nonce, state, raw, sent_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
@@ -197,7 +197,7 @@ impl L1Store for SqlStore {
     }
 
     async fn record_attempt(&self, id: u64, hash: Digest, raw: Vec<u8>) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         insert_attempt(&mut transaction, id, &hash).await?;
         sqlx::query("UPDATE l1_transactions SET raw = $1, sent_at_ms = $2 WHERE id = $3")
             .bind(raw)
@@ -267,7 +267,7 @@ impl L1Store for SqlStore {
         to: JobState,
         message: &str,
     ) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let rows = sqlx::query(
             "SELECT jobs.id, jobs.state FROM batches JOIN jobs ON jobs.id = batches.job_id
              WHERE number BETWEEN $1 AND $2 ORDER BY number",

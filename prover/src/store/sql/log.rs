@@ -90,7 +90,7 @@ impl BatchLog for SqlStore {
     }
 
     async fn accept(&self, batch: NewBatch) -> Result<Job, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let expected = last_number(&mut transaction).await? + 1;
         let summary = &batch.summary;
         if summary.number != expected {
@@ -167,7 +167,7 @@ impl BatchLog for SqlStore {
     }
 
     async fn cancel(&self, job_id: &str, cascade: bool) -> Result<Vec<Job>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_led().await?;
         let target = find_job(&mut transaction, job_id).await?;
         let refuse = |job: &Job| StoreError::JobFinal {
             id: job.id.clone(),

@@ -4,6 +4,7 @@
 mod aggregations;
 mod jobs;
 mod l1;
+mod lead;
 mod log;
 mod tasks;
 
@@ -20,6 +21,8 @@ use sqlx::{
 };
 
 use super::{Store, StoreError};
+use lead::Charge;
+
 use crate::jobs::{BatchSummary, Digest, Event, Job, JobError, JobState};
 
 /// Connections of SQLite that only read.
@@ -49,6 +52,7 @@ pub struct SqlStore {
     dialect: Dialect,
     writer: AnyPool,
     readers: AnyPool,
+    charge: Charge,
 }
 
 impl SqlStore {
@@ -84,7 +88,7 @@ impl SqlStore {
             })
             .connect_with(options)
             .await?;
-        Ok(Self { dialect: Dialect::Sqlite, writer, readers })
+        Ok(Self { dialect: Dialect::Sqlite, writer, readers, charge: Charge::default() })
     }
 
     /// Opens a PostgreSQL database and brings its tables up to date.
@@ -92,14 +96,30 @@ impl SqlStore {
     /// # Errors
     /// When it can't be reached or isn't the service's.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let store = Self::join(url).await?;
+        let mut migrations = sqlx::migrate!("./migrations/postgres");
+        // Later versions add to the tables, so that this one still works beside them.
+        migrations.set_ignore_missing(true).run(&store.writer).await?;
+        Ok(store)
+    }
+
+    /// Opens a PostgreSQL database that a service keeps up to date.
+    ///
+    /// # Errors
+    /// When it can't be reached.
+    pub async fn join(url: &str) -> Result<Self, StoreError> {
         install_default_drivers();
         let pool = AnyPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(CONNECT_TIMEOUT)
             .connect_with(AnyConnectOptions::from_str(url)?)
             .await?;
-        sqlx::migrate!("./migrations/postgres").run(&pool).await?;
-        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
+        Ok(Self {
+            dialect: Dialect::Postgres,
+            writer: pool.clone(),
+            readers: pool,
+            charge: Charge::default(),
+        })
     }
 
     /// A transaction that sees and changes several rows: one at a time.
@@ -121,6 +141,18 @@ impl SqlStore {
             Dialect::Postgres => "BEGIN",
         };
         Ok(self.writer.begin_with(statement).await?)
+    }
+}
+
+/// Unix milliseconds by the clock that leases are measured with: the machine's with SQLite, and with PostgreSQL the
+/// database's, which all machines share.
+async fn clock_ms(dialect: Dialect, connection: &mut AnyConnection) -> Result<i64, StoreError> {
+    match dialect {
+        Dialect::Sqlite => Ok(now_ms()),
+        Dialect::Postgres => {
+            let sql = "SELECT CAST(EXTRACT(EPOCH FROM CLOCK_TIMESTAMP()) * 1000 AS BIGINT)";
+            Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
+        }
     }
 }
 
@@ -147,6 +179,7 @@ impl Store for SqlStore {
     }
 
     async fn close(&self) {
+        self.charge.release().await;
         self.readers.close().await;
         self.writer.close().await;
     }

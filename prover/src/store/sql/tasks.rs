@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{
-    Dialect, SqlStore, digest, find_job, int, move_job, name, now_ms, optional, optional_digest, unsigned,
-    unsigned32,
+    Dialect, SqlStore, clock_ms, digest, find_job, int, move_job, name, now_ms, optional, optional_digest,
+    unsigned, unsigned32,
 };
 use crate::{
     jobs::{Digest, Job, JobError, JobState, Lease, ProofRecord, TaskKind},
-    store::{Failure, StoreError, TaskCounts, TaskStore},
+    store::{Failure, LostWitness, StoreError, TaskCounts, TaskStore},
 };
 
 /// The most urgent task. Aggregates come first, because they finish the oldest batches; leaves of failed
@@ -141,19 +141,25 @@ async fn set_aggregation(
     Ok(())
 }
 
-/// Puts leased tasks that `condition` holds for back in the queue.
-async fn take_back(connection: &mut AnyConnection, before_ms: i64) -> Result<u64, StoreError> {
+/// Puts the leased tasks of the server's own workers back in the queue, or those of others whose lease ended before
+/// this time.
+async fn take_back(connection: &mut AnyConnection, others_before: Option<i64>) -> Result<u64, StoreError> {
+    let (own, before) = (others_before.is_none(), others_before.unwrap_or(i64::MAX));
     sqlx::query(
         "UPDATE aggregations SET state = 'pending' WHERE id IN (SELECT aggregation_id FROM tasks
-         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < $1)",
+         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < $1
+         AND (lease_owner LIKE 'service/%') = $2)",
     )
-    .bind(before_ms)
+    .bind(before)
+    .bind(own)
     .execute(&mut *connection)
     .await?;
     let result = sqlx::query(
-        "UPDATE tasks SET state = 'pending', lease_owner = NULL WHERE state = 'leased' AND lease_until_ms < $1",
+        "UPDATE tasks SET state = 'pending', lease_owner = NULL
+         WHERE state = 'leased' AND lease_until_ms < $1 AND (lease_owner LIKE 'service/%') = $2",
     )
-    .bind(before_ms)
+    .bind(before)
+    .bind(own)
     .execute(connection)
     .await?;
     Ok(result.rows_affected())
@@ -162,8 +168,8 @@ async fn take_back(connection: &mut AnyConnection, before_ms: i64) -> Result<u64
 #[async_trait]
 impl TaskStore for SqlStore {
     async fn recover(&self, leaf_keys: &Digest) -> Result<u64, StoreError> {
-        let mut transaction = self.begin().await?;
-        let returned = take_back(&mut transaction, i64::MAX).await?;
+        let mut transaction = self.begin_led().await?;
+        let returned = take_back(&mut transaction, None).await?;
         let rows = sqlx::query(
             "SELECT tasks.id FROM tasks JOIN jobs ON jobs.id = tasks.job_id
              WHERE tasks.kind = 'leaf' AND tasks.state = 'done' AND tasks.key_digest <> $1
@@ -189,7 +195,8 @@ impl TaskStore for SqlStore {
         if kinds.is_empty() {
             return Ok(None);
         }
-        let now = now_ms();
+        let mut connection = self.readers.acquire().await?;
+        let now = clock_ms(self.dialect, &mut connection).await?;
         let admits = |kind| kinds.contains(&kind);
         let query = |sql: &'static str| {
             sqlx::query_scalar::<_, i64>(sql)
@@ -197,9 +204,10 @@ impl TaskStore for SqlStore {
                 .bind(admits(TaskKind::Leaf))
                 .bind(admits(TaskKind::Aggregate))
         };
-        if query(next_task!("")).fetch_optional(&self.readers).await?.is_none() {
+        if query(next_task!("")).fetch_optional(&mut *connection).await?.is_none() {
             return Ok(None);
         }
+        drop(connection);
         let mut transaction = self.begin_short().await?;
         let next = match self.dialect {
             Dialect::Sqlite => next_task!(""),
@@ -208,10 +216,11 @@ impl TaskStore for SqlStore {
         let Some(task) = query(next).fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let row = sqlx::query(
             "UPDATE tasks SET state = 'leased', fence = fence + 1, starts = starts + 1, lease_owner = $1,
-             lease_until_ms = $2 WHERE id = $3 RETURNING *",
+             lease_until_ms = $2, leased_at_ms = $3 WHERE id = $4 RETURNING *",
         )
         .bind(owner)
         .bind(now.saturating_add(int(lease_ms)))
+        .bind(now)
         .bind(task)
         .fetch_one(&mut *transaction)
         .await?;
@@ -248,14 +257,15 @@ impl TaskStore for SqlStore {
     }
 
     async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError> {
-        let until = now_ms().saturating_add(int(lease_ms));
+        let mut connection = self.writer.acquire().await?;
+        let until = clock_ms(self.dialect, &mut connection).await?.saturating_add(int(lease_ms));
         let result = sqlx::query(
             "UPDATE tasks SET lease_until_ms = $1 WHERE id = $2 AND state = 'leased' AND fence = $3",
         )
         .bind(until)
         .bind(int(lease.task))
         .bind(int(lease.fence))
-        .execute(&self.writer)
+        .execute(&mut *connection)
         .await?;
         if result.rows_affected() == 0 {
             return Err(StoreError::LeaseLost { task: lease.task, fence: lease.fence });
@@ -358,9 +368,10 @@ impl TaskStore for SqlStore {
         let outcome = if failures >= max_attempts { Failure::Final } else { Failure::Retried };
         let state = if outcome == Failure::Final { "failed" } else { "pending" };
         let delay = delay_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        let now = clock_ms(self.dialect, &mut transaction).await?;
         sqlx::query("UPDATE tasks SET state = $1, not_before_ms = $2 WHERE id = $3")
             .bind(state)
-            .bind(now_ms().saturating_add(int(delay)))
+            .bind(now.saturating_add(int(delay)))
             .bind(int(lease.task))
             .execute(&mut *transaction)
             .await?;
@@ -383,8 +394,9 @@ impl TaskStore for SqlStore {
     async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
+        let now = clock_ms(self.dialect, &mut transaction).await?;
         sqlx::query("UPDATE tasks SET state = 'pending', lease_owner = NULL, not_before_ms = $1, error = $2 WHERE id = $3")
-            .bind(now_ms().saturating_add(int(delay_ms)))
+            .bind(now.saturating_add(int(delay_ms)))
             .bind(note)
             .bind(int(lease.task))
             .execute(&mut *transaction)
@@ -401,18 +413,91 @@ impl TaskStore for SqlStore {
     }
 
     async fn expire(&self) -> Result<u64, StoreError> {
-        let now = now_ms();
-        let found = sqlx::query("SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < $1 LIMIT 1")
-            .bind(now)
-            .fetch_optional(&self.readers)
-            .await?;
+        let mut connection = self.readers.acquire().await?;
+        let now = clock_ms(self.dialect, &mut connection).await?;
+        let found = sqlx::query(
+            "SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < $1
+             AND lease_owner NOT LIKE 'service/%' LIMIT 1",
+        )
+        .bind(now)
+        .fetch_optional(&mut *connection)
+        .await?;
+        drop(connection);
         if found.is_none() {
             return Ok(0);
         }
         let mut transaction = self.begin().await?;
-        let returned = take_back(&mut transaction, now).await?;
+        let returned = take_back(&mut transaction, Some(now)).await?;
         transaction.commit().await?;
         Ok(returned)
+    }
+
+    async fn overdue(&self, deadline_ms: u64) -> Result<Vec<Lease>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let now = clock_ms(self.dialect, &mut connection).await?;
+        let rows = sqlx::query("SELECT * FROM tasks WHERE state = 'leased' AND leased_at_ms < $1")
+            .bind(now.saturating_sub(int(deadline_ms)))
+            .fetch_all(&mut *connection)
+            .await?;
+        rows.iter().map(leased).collect()
+    }
+
+    async fn leasable(&self, kinds: &[TaskKind]) -> Result<u64, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let now = clock_ms(self.dialect, &mut connection).await?;
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS count FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
+             WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
+             AND tasks.not_before_ms <= $1
+             AND (($2 AND tasks.kind = 'leaf') OR ($3 AND tasks.kind = 'aggregate'))",
+        )
+        .bind(now)
+        .bind(kinds.contains(&TaskKind::Leaf))
+        .bind(kinds.contains(&TaskKind::Aggregate))
+        .fetch_one(&mut *connection)
+        .await?;
+        unsigned(&row, "count")
+    }
+
+    async fn lose_witness(&self, task: u64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE tasks SET state = 'lost' WHERE id = $1 AND state = 'pending' AND kind = 'leaf'")
+            .bind(int(task))
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn lost_witnesses(&self) -> Result<Vec<LostWitness>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM tasks WHERE state = 'lost' ORDER BY batch_number, chunk")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LostWitness {
+                    task: unsigned(row, "id")?,
+                    batch: unsigned(row, "batch_number")?,
+                    chunk: unsigned32(row, "chunk")?,
+                    digest: digest(row, "witness_digest")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn restore_witness(&self, task: u64, error: Option<&JobError>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let state = if error.is_none() { "pending" } else { "failed" };
+        let job_id: Option<String> = sqlx::query_scalar(
+            "UPDATE tasks SET state = $1, not_before_ms = 0 WHERE id = $2 AND state = 'lost' RETURNING job_id",
+        )
+        .bind(state)
+        .bind(int(task))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let (Some(job_id), Some(error)) = (job_id, error) {
+            move_job(&mut transaction, &job_id, JobState::Failed, &error.message, Some(error)).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
     }
 
     async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, StoreError> {
@@ -441,9 +526,9 @@ impl TaskStore for SqlStore {
 
     async fn task_counts(&self) -> Result<TaskCounts, StoreError> {
         let row = sqlx::query(
-            "SELECT COUNT(*) FILTER (WHERE state IN ('pending', 'blocked')) AS pending,
+            "SELECT COUNT(*) FILTER (WHERE state IN ('pending', 'blocked', 'lost')) AS pending,
              COUNT(*) FILTER (WHERE state = 'leased') AS leased FROM tasks
-             WHERE state IN ('pending', 'blocked', 'leased')",
+             WHERE state IN ('pending', 'blocked', 'lost', 'leased')",
         )
         .fetch_one(&self.readers)
         .await?;

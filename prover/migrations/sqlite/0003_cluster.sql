@@ -1,0 +1,11 @@
+-- The server in charge: its transactions are refused once the epoch isn't its own any more.
+CREATE TABLE service (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch           INTEGER NOT NULL,
+    leaf_key        BLOB    NOT NULL, -- digests of the keys that it proves with
+    aggregation_key BLOB    NOT NULL
+) STRICT;
+INSERT INTO service (id, epoch, leaf_key, aggregation_key) VALUES (1, 0, x'', x'');
+
+-- Since when a leased task is in work. A task whose witness is lost has the state lost until it is made again.
+ALTER TABLE tasks ADD COLUMN leased_at_ms INTEGER;
