@@ -284,7 +284,7 @@ settings! {
     "size_class" = "medium", "size class of the leaf circuit: small, medium or large";
     "aggregation_leaves" = "2", "leaf proofs per aggregation, 2 to 16";
     "aggregation_max_age" = "60s", "age of the oldest proven batch at which an unfilled aggregation starts";
-    "workers" = "", "proofs made at the same time";
+    "workers" = "", "proofs made at the same time, 0 for a service that leaves them to other machines";
     "threads_per_worker" = "", "threads of each worker";
     "lease" = "18s", "time after which a task without a heartbeat goes to another worker";
     "heartbeat" = "10s", "time between heartbeats, at most two thirds of the lease";
@@ -494,7 +494,7 @@ impl Reader {
         const MS: Duration = Duration::from_millis(1);
         const DAY: Duration = Duration::from_secs(86_400);
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.number_or("workers", if cores <= 4 { 1 } else { cores as u64 / 4 }, 1, 1024);
+        let workers = self.number_or("workers", if cores <= 4 { 1 } else { cores as u64 / 4 }, 0, 1024);
         let share = cores as u64 / workers.unwrap_or(1).max(1);
         // Every setting is read before the first missing one ends the function.
         let data_dir = self.path("data_dir");
@@ -740,7 +740,7 @@ mod tests {
     fn everything_wrong_is_reported_together() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("tenon.toml");
-        fs::write(&file, "workers = 0\nunknown = 1\nlease = []\n").unwrap();
+        fs::write(&file, "workers = 2000\nunknown = 1\nlease = []\n").unwrap();
         let environment = [("TENON_GRPC_LISTEN".to_owned(), "nowhere".to_owned())];
         let flags =
             [("rollup_address".to_owned(), "0x12".to_owned()), ("heartbeat".to_owned(), "5".to_owned())];

@@ -222,7 +222,7 @@ async fn an_orderly_stop_hands_tasks_back(on: Database) {
     let hanging = fixture.engine.clone();
     let mut fixture = fixture.restart(TestEngine::new(), &[]).await;
     let events = fixture.watch(&job.id, 0).await;
-    assert!(events.iter().any(|event| event.message.contains("the service stops")));
+    assert!(events.iter().any(|event| event.message.contains("the worker stops")));
     assert_eq!(events.last().unwrap().state(), JobState::Ready);
     let leaf = &fixture.proof_of(&job.id).await.unwrap().receipt.unwrap().stages[0];
     assert_eq!(leaf.attempts, 2);

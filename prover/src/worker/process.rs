@@ -57,12 +57,13 @@ impl RunningWorker {
         let (stop, changes) = (watch::Sender::new(false), Arc::new(Changes::new()));
         let name = format!("{}/{}", host_name(), process::id());
         info!(name, workers = config.workers, threads = config.threads_per_worker, "worker started");
+        let metrics = Arc::new(Metrics::new(&config)?);
         let crew = Crew {
             name,
             config,
             engine,
             source,
-            metrics: Arc::new(Metrics::new()?),
+            metrics,
             changes: Arc::clone(&changes),
             stop: stop.clone(),
         };

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic)]
 
 pub mod postgres;
+pub mod processes;
 
 use std::{
     path::Path,
@@ -76,6 +77,7 @@ pub struct TestEngine {
     pub leaf_failures: AtomicU32,
     pub aggregate_failures: AtomicU32,
     pub panics: AtomicU32,
+    pub deaths: AtomicU32,
     pub wrong_leaves: AtomicU32,
     pub reject_checks: AtomicBool,
     pub leaves_made: AtomicU32,
@@ -111,6 +113,7 @@ impl TestEngine {
             leaf_failures: AtomicU32::new(0),
             aggregate_failures: AtomicU32::new(0),
             panics: AtomicU32::new(0),
+            deaths: AtomicU32::new(0),
             wrong_leaves: AtomicU32::new(0),
             reject_checks: AtomicBool::new(false),
             leaves_made: AtomicU32::new(0),
@@ -144,6 +147,9 @@ impl Engine for TestEngine {
 
     fn prove_leaf(&self, witness: &ChunkWitness) -> Result<LeafProof, EngineError> {
         self.leaf_gate.pass();
+        if take(&self.deaths) {
+            std::process::abort();
+        }
         if take(&self.panics) {
             panic!("the prover fell over");
         }
