@@ -19,7 +19,7 @@ use recursion_support::{ROWS, Terms, checker, kinds, random, random_point};
 use tenon_circuits::gadgets::curve::Claims;
 use tenon_circuits::halo2::circuit::RecursionCircuit;
 use tenon_circuits::halo2::srs::Srs;
-use tenon_circuits::halo2::trace::{CHUNK_BITS, Trace};
+use tenon_circuits::halo2::trace::{CHUNK_BITS, CHUNK_COLUMNS, Trace};
 
 type Params = ParamsKZG<Bn256>;
 
@@ -97,4 +97,33 @@ fn the_prover_agrees_with_the_checker() {
     let found = kinds(&checker().check(&forged, ROWS, &public, usize::MAX));
     assert_eq!(found, ["curve: multiples added: copy".to_owned()].into());
     assert!(!accepts(&forged, &public));
+}
+
+/// Seconds for the sum that two leaf proofs take, in as few rows as hold it.
+#[test]
+#[ignore = "a measurement, not a check: proves a sum of 67 multiples"]
+fn a_sum_of_the_size_of_two_leaf_proofs() {
+    let mut random = random(7);
+    let mut term = || (Fr::random(&mut random), random_point(&mut random));
+    let variable = (0..40).map(|_| term()).collect();
+    let fixed = (0..27).map(|_| term()).collect();
+    let started = Instant::now();
+    let (trace, ..) = Terms { variable, fixed, units: Vec::new() }.trace();
+    let laid_out = started.elapsed();
+    let k = (16..20).find(|k| trace.rows() < checker().usable_rows(*k)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let srs = Srs::load_or_create(directory.path(), k).unwrap();
+    let circuit = RecursionCircuit::new(trace.clone());
+    let vk = keygen_vk(srs.params(), &circuit).unwrap();
+    let key = keygen_pk(srs.params(), vk, &circuit).unwrap();
+    let started = Instant::now();
+    assert!(proves(srs.params(), &key, &trace, &[]));
+    let proven = started.elapsed();
+    println!(
+        "{} rows, {} cells, k = {k}, {CHUNK_COLUMNS} chunk columns: laid out in {:.1} s, proven in {:.1} s",
+        trace.rows(),
+        trace.assigned_cells(),
+        laid_out.as_secs_f64(),
+        proven.as_secs_f64()
+    );
 }

@@ -1,6 +1,6 @@
 //! Where cells of the curve's gates stand; [`super`] has the picture.
 
-use crate::gadgets::foreign::{CARRY_CHUNKS, ELEMENT_CHUNKS, QUOTIENT_CHUNKS};
+use crate::gadgets::foreign::{CARRY_CHUNKS, ELEMENT_CHUNKS, HALF_BITS, QUOTIENT_CHUNKS};
 use crate::halo2::trace::{CHUNK_BITS, CHUNK_COLUMNS};
 
 /// A looked-up digit.
@@ -59,7 +59,7 @@ pub const EQUATION_ROWS: i32 = rows(CURVE_CARRIES + CARRIES);
 /// Row of the borrows of the comparisons with p.
 pub const BORROWS: i32 = 2;
 /// Chunks of the lower half of an element.
-pub const HALF_CHUNKS: usize = 135 / CHUNK_BITS as usize;
+pub const HALF_CHUNKS: usize = HALF_BITS as usize / CHUNK_BITS as usize;
 /// Rows of a comparison.
 pub const CANONICAL_ROWS: i32 = rows(2 * ELEMENT_CHUNKS);
 
