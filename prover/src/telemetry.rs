@@ -59,6 +59,8 @@ pub struct Metrics {
     pub tasks: IntGaugeVec,
     /// Time from a batch's acceptance to its aggregate proof.
     pub batch_seconds: Histogram,
+    /// Gas of transactions in blocks of L1, by what they do.
+    pub l1_gas: IntCounterVec,
     /// Whether the L1 node answers.
     pub l1_reachable: IntGauge,
     /// Final blocks of L1 that the service hasn't read.
@@ -140,6 +142,10 @@ impl Metrics {
             jobs: register!(IntGaugeVec::new(Opts::new("tenon_jobs", "Jobs by state"), &["state"])),
             tasks: register!(IntGaugeVec::new(Opts::new("tenon_tasks", "Tasks by state"), &["state"])),
             batch_seconds: register!(Histogram::with_opts(batch_seconds)),
+            l1_gas: register!(IntCounterVec::new(
+                Opts::new("tenon_l1_gas_total", "Gas used on L1 by what it was used for"),
+                &["purpose"]
+            )),
             l1_reachable: register!(IntGauge::new("tenon_l1_reachable", "1 while the L1 node answers")),
             l1_lag_blocks: register!(IntGauge::new(
                 "tenon_l1_lag_blocks",

@@ -8,7 +8,7 @@ mod l1_common;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use common::{TestEngine, config, connect, reason};
+use common::{TestEngine, config, connect, http, reason};
 use l1_common::{
     Anvil,
     rollup::{World, proof_of, recipient},
@@ -141,6 +141,26 @@ async fn a_deposit_is_settled_by_the_service_alone() {
         }
         assert!(started.elapsed() < DEADLINE, "the job is {state:?}");
         sleep(Duration::from_millis(50)).await;
+    }
+    // The page and the metrics say so too.
+    let shown = loop {
+        let (_, reply) = http(&service, "/status.json").await;
+        let found: serde_json::Value = serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap();
+        if found["l1"]["final_batch"] == 2 {
+            break found;
+        }
+        assert!(started.elapsed() < DEADLINE, "{found}");
+        sleep(Duration::from_millis(200)).await;
+    };
+    let l1 = &shown["l1"];
+    assert_eq!((l1["settles"].as_bool(), l1["reachable"].as_bool()), (Some(true), Some(true)));
+    assert_eq!(l1["window_age_seconds"], 0);
+    assert_eq!(shown["headline"]["l1_lag"]["ok"], true);
+    let proving = l1["gas"].as_array().unwrap().iter().find(|used| used["purpose"] == "prove").unwrap();
+    assert!(proving["gas"].as_u64().unwrap() > 21_000, "{proving}");
+    let (_, metrics) = http(&service, "/metrics").await;
+    for line in ["tenon_l1_reachable 1", "tenon_l1_final_batch 2", "tenon_l1_gas_total{purpose=\"prove\"} "] {
+        assert!(metrics.contains(line), "{line} isn't in {metrics}");
     }
     drop(client);
     service.shutdown().await;

@@ -71,6 +71,8 @@ async fn the_first_figures_are_latency_age_and_lag() {
     assert!(waiting["headline"]["oldest_batch"]["seconds"].as_f64().unwrap() >= 0.0);
     assert_eq!(waiting["headline"]["oldest_batch"]["ok"], true);
     assert_eq!(waiting["queue"]["queued_batches"], 1);
+    let in_work = &waiting["workers"]["in_work"][0];
+    assert_eq!((in_work["kind"].as_str(), in_work["batch"].as_u64()), (Some("leaf"), Some(4)));
     fixture.engine.leaf_failures.store(3, std::sync::atomic::Ordering::SeqCst);
     fixture.engine.leaf_gate.open();
     assert_eq!(fixture.finish(&job.id).await, JobState::Failed);

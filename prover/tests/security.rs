@@ -286,6 +286,26 @@ async fn connections_beyond_the_limit_wait() {
     fixture.service.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn open_streams_are_counted_until_they_end() {
+    let fixture = Fixture::start(&[("max_concurrent_requests", "2")]).await;
+    let url = format!("http://{}", fixture.service.grpc_addr);
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel(&url).await);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        open.push(health.watch(tonic_health::pb::HealthCheckRequest::default()).await.unwrap().into_inner());
+    }
+    let refused = health.watch(tonic_health::pb::HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_REQUESTS"));
+    open.clear();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while health.watch(tonic_health::pb::HealthCheckRequest::default()).await.is_err() {
+        assert!(Instant::now() < deadline, "the places of ended streams are still taken");
+        sleep(Duration::from_millis(50)).await;
+    }
+    fixture.service.shutdown().await;
+}
+
 /// The process's resident memory.
 fn resident_mib() -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap();

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{
     Code, Status,
@@ -237,6 +238,15 @@ where
                         Status::from_header_map(reply.headers()).map_or(Code::Ok, |status| status.code());
                     limits.core.metrics.count_request(method.name(), code);
                     debug!(?code, ms = started.elapsed().as_millis(), "handled");
+                    if method.class == Class::Stream {
+                        // A stream keeps its place until its last frame.
+                        return Ok(reply.map(|body| {
+                            Body::new(body.map_frame(move |frame| {
+                                let _held = &places;
+                                frame
+                            }))
+                        }));
+                    }
                     drop(places);
                     Ok(reply)
                 };

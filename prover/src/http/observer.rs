@@ -62,6 +62,19 @@ pub(super) struct L1View {
     pub final_batch: u64,
     /// Age of the oldest batch of the log that isn't final on L1.
     pub window_age_seconds: u64,
+    /// What was done on L1 and what it cost.
+    pub gas: Vec<Gas>,
+}
+
+/// What transactions of one kind cost on L1 so far.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Gas {
+    /// What they do.
+    pub purpose: &'static str,
+    /// How many are in blocks.
+    pub transactions: u64,
+    /// Gas of all of them.
+    pub gas: u64,
 }
 
 #[derive(Debug, Default)]
@@ -215,6 +228,18 @@ impl Observer {
             (Some(head), None) => head.saturating_add(1),
             (None, _) => 0,
         };
+        let gas = core.store.gas_used().await?;
+        for used in &gas {
+            // A reorg can take some of it back.
+            let counter = core.metrics.l1_gas.with_label_values(&[used.purpose.name()]);
+            counter.reset();
+            counter.inc_by(used.gas);
+        }
+        let gas = gas.into_iter().map(|used| Gas {
+            purpose: used.purpose.name(),
+            transactions: used.transactions,
+            gas: used.gas,
+        });
         let mut seen = self.seen();
         if reachable && lag_blocks == 0 {
             seen.caught_up = Some(Instant::now());
@@ -228,6 +253,7 @@ impl Observer {
             lag_seconds: seen.caught_up.unwrap_or(core.started).elapsed().as_secs(),
             final_batch,
             window_age_seconds,
+            gas: gas.collect(),
         };
         let metrics = &core.metrics;
         metrics.l1_reachable.set(view.reachable.into());

@@ -153,6 +153,9 @@ function show(status) {
     ["peak memory", `${(workers.peak_memory_bytes / 2 ** 30).toFixed(2)} GiB`],
     ["machine", workers.hardware],
     ["size class", service.size_class],
+    ...workers.in_work.map((task) => [task.worker,
+      `${task.kind} of batch ${task.batch}` + (task.kind === "leaf" ? `, chunk ${task.chunk + 1}` : "") +
+      (task.attempt > 1 ? `, attempt ${task.attempt}` : "")]),
   ]);
   terms("settlement", l1 === null ? [["L1", "not followed"]] : [
     ["L1", l1.settles ? "followed and settled on" : "followed only: no key"],
@@ -160,6 +163,7 @@ function show(status) {
     ["oldest unsettled", span(l1.window_age_seconds)],
     ["read up to block", l1.followed_block ?? "–"],
     ["final block", l1.final_block ?? "–"],
+    ...l1.gas.map((used) => [used.purpose, `${used.gas.toLocaleString("en")} gas in ${used.transactions}`]),
   ]);
   byId("state").textContent =
     `after batch ${service.last_batch}: state ${service.state}, ${service.accounts} accounts`;

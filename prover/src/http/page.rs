@@ -20,6 +20,9 @@ use crate::{
 /// Batches that the page lists.
 const BATCHES: u32 = 25;
 
+/// Workers that it lists.
+const WORKERS: u32 = 50;
+
 const HTML: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
@@ -123,11 +126,22 @@ struct BatchFigures {
     error: Option<String>,
 }
 
+/// A task that a worker has.
+#[derive(Debug, Serialize)]
+struct InWork {
+    worker: String,
+    kind: &'static str,
+    batch: u64,
+    chunk: u32,
+    attempt: u32,
+}
+
 #[derive(Debug, Serialize)]
 struct WorkerFigures {
     workers: usize,
     threads_per_worker: usize,
     busy: u64,
+    in_work: Vec<InWork>,
     hardware: String,
     mean_leaf_seconds: Option<f64>,
     mean_aggregate_seconds: Option<f64>,
@@ -192,6 +206,13 @@ async fn overview(observer: &Observer) -> Result<Overview, StoreError> {
         error: job.error.map(|error| format!("{}: {}", error.reason, error.message)),
         job: job.id,
     });
+    let in_work = store.in_work(WORKERS).await?.into_iter().map(|task| InWork {
+        worker: task.worker,
+        kind: task.kind.name(),
+        batch: task.batch_number,
+        chunk: task.chunk,
+        attempt: task.attempt,
+    });
     Ok(Overview {
         time_ms: now,
         headline,
@@ -221,6 +242,7 @@ async fn overview(observer: &Observer) -> Result<Overview, StoreError> {
             workers: config.workers,
             threads_per_worker: config.threads_per_worker,
             busy: tasks.leased,
+            in_work: in_work.collect(),
             hardware: telemetry::hardware(),
             mean_leaf_seconds: store.mean_seconds(TaskKind::Leaf).await?,
             mean_aggregate_seconds: store.mean_seconds(TaskKind::Aggregate).await?,

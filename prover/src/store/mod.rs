@@ -1,6 +1,7 @@
 //! What outlives the process: the log of batches, jobs with their events, tasks with their leases,
 //! and the records of proofs. Behind traits, so that nothing else knows the database.
 
+pub mod figures;
 pub mod files;
 pub mod l1;
 mod lock;
@@ -15,6 +16,7 @@ use crate::jobs::{
     Aggregation, BatchSummary, Digest, Event, Job, JobState, Lease, ProofRecord, TaskKind, plan::Candidate,
 };
 
+pub use figures::FigureStore;
 pub use l1::{L1Store, Publication};
 pub use lock::{DataDirLock, LockError};
 
@@ -353,7 +355,9 @@ pub trait AggregationStore {
 
 /// Everything that the service keeps.
 #[async_trait]
-pub trait Store: BatchLog + JobStore + TaskStore + AggregationStore + L1Store + Lead + Send + Sync {
+pub trait Store:
+    BatchLog + JobStore + TaskStore + AggregationStore + L1Store + FigureStore + Lead + Send + Sync
+{
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Finishes writing and closes the database.

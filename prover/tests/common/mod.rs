@@ -460,13 +460,7 @@ impl Fixture {
     }
 
     pub async fn http(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.service.http_addr).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).await.unwrap();
-        let status = reply.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, reply)
+        http(&self.service, path).await
     }
 
     /// The value of a metric's line that starts with `name`.
@@ -476,6 +470,17 @@ impl Fixture {
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
+}
+
+/// Status and whole reply of a page.
+pub async fn http(service: &RunningService, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(service.http_addr).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    let status = reply.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, reply)
 }
 
 /// The events of a job that takes no real proving.

@@ -2,6 +2,7 @@
 //! statements; they differ in their tables' types and in how transactions keep out of each other's way.
 
 mod aggregations;
+mod figures;
 mod jobs;
 mod l1;
 mod lead;
