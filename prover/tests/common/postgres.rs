@@ -166,13 +166,34 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-/// Where the server's programs are.
+/// Where the server's programs are. A machine without them gets Debian's package, if that is possible.
 fn programs() -> PathBuf {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        install();
+        installed()
+            .expect("PostgreSQL isn't installed: these tests need its server (Debian's package postgresql)")
+    };
+    PROGRAMS.get_or_init(|| installed().unwrap_or_else(find)).clone()
+}
+
+fn installed() -> Option<PathBuf> {
+    let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let on_path = std::env::var_os("PATH").unwrap_or_default();
-    installed
+    packaged
         .map(|entry| entry.path().join("bin"))
         .chain(std::env::split_paths(&on_path))
         .find(|path| path.join("initdb").is_file() && path.join("postgres").is_file())
-        .expect("PostgreSQL isn't installed: these tests need its server (Debian's package postgresql)")
+}
+
+/// Asks the system's package manager; what becomes of it shows when the programs are looked for again.
+fn install() {
+    if !is_root() {
+        return;
+    }
+    for arguments in
+        [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", "postgresql"]]
+    {
+        let _ = Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments).status();
+    }
 }
