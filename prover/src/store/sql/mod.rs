@@ -38,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names the lock that transactions over more than one row take in PostgreSQL.
 const GRAPH_LOCK: i64 = 0x7465_6e6f_6e00;
 
+/// A process that hangs or is cut off in the middle of a transaction holds everybody up no longer than this.
+const END_IDLE_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '10s'";
+
 /// The databases that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
@@ -113,6 +116,12 @@ impl SqlStore {
         let pool = AnyPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(CONNECT_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::query(END_IDLE_TRANSACTIONS).execute(connection).await?;
+                    Ok(())
+                })
+            })
             .connect_with(AnyConnectOptions::from_str(url)?)
             .await?;
         Ok(Self {
