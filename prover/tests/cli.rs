@@ -320,9 +320,9 @@ fn a_service_refuses_to_start_before_long_work() {
     failed(&serve(&["--genesis", "broken.json"]), 1, &["broken.json", "accounts[0]"]);
     failed(&serve(&["--size-class", "huge"]), 1, &["small, medium, large", "huge"]);
     failed(
-        &serve(&["--grpc-listen", "nowhere", "--workers", "0"]),
+        &serve(&["--grpc-listen", "nowhere", "--max-attempts", "0"]),
         2,
-        &["grpc_listen", "nowhere", "workers"],
+        &["grpc_listen", "nowhere", "max_attempts"],
     );
     failed(&serve(&["--config", "missing.toml"]), 2, &["missing.toml"]);
     assert!(!path.join("keys").exists(), "keys were made");

@@ -465,6 +465,6 @@ fn a_changed_degree_is_refused() {
 #[test]
 fn wrong_settings_are_all_reported() {
     let dir = tempdir().unwrap();
-    let output = tenon(dir.path(), &["doctor", "--workers", "0", "--chain-id", "x"]);
-    failed(&output, 2, &["workers", "chain_id"]);
+    let output = tenon(dir.path(), &["doctor", "--max-attempts", "0", "--chain-id", "x"]);
+    failed(&output, 2, &["max_attempts", "chain_id"]);
 }
