@@ -3,8 +3,10 @@
 
 mod admission;
 pub mod process;
+pub mod remote;
 pub(crate) mod run;
 pub mod source;
+pub(crate) mod wire;
 
 use std::{
     collections::HashMap,

@@ -58,15 +58,8 @@ impl RunningWorker {
         let name = format!("{}/{}", host_name(), process::id());
         info!(name, workers = config.workers, threads = config.threads_per_worker, "worker started");
         let metrics = Arc::new(Metrics::new(&config)?);
-        let crew = Crew {
-            name,
-            config,
-            engine,
-            source,
-            metrics,
-            changes: Arc::clone(&changes),
-            stop: stop.clone(),
-        };
+        let crew =
+            Crew { name, config, engine, source, metrics, changes: Arc::clone(&changes), stop: stop.clone() };
         let pool = Pool::start(Arc::new(crew), Handle::current())?;
         Ok(Self { pool, stop, changes })
     }
