@@ -57,7 +57,7 @@ impl KeyName {
 
     /// The circuit that aggregates `leaves` proofs of a class.
     pub(crate) fn aggregation(class: &str, leaves: usize) -> Self {
-        Self { circuit: format!("aggregation-{leaves}"), class: class.to_owned(), k: aggregation::K }
+        Self { circuit: format!("aggregation-{leaves}"), class: class.to_owned(), k: aggregation::k(leaves) }
     }
 
     /// The file of all that proving takes.
