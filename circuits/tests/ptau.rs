@@ -204,7 +204,7 @@ fn outside_g2() -> G2Affine {
     let generator = G2Affine::generator();
     let b = generator.y.square() - generator.x.square() * generator.x;
     (1..)
-        .map(|x| Fq2::from(x))
+        .map(Fq2::from)
         .find_map(|x: Fq2| {
             let y = Option::<Fq2>::from((x.square() * x + b).sqrt())?;
             let point = G2Affine { x, y };

@@ -8,7 +8,7 @@
 mod common;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -101,11 +101,11 @@ async fn sound(dir: &TempDir, client: &mut Client, batches: u64) {
         assert_eq!((job.batch_number, &job.state_in), (number, &state));
         state = job.state_out;
         let aggregation = job.aggregation_id.unwrap();
-        if !proofs.contains_key(&aggregation) {
+        if let Entry::Vacant(place) = proofs.entry(aggregation) {
             let subject = Some(v1::get_proof_request::Subject::AggregationId(aggregation));
             let request = v1::GetProofRequest { subject, with_leaf_proofs: false };
             let proof = client.get_proof(request).await.unwrap().into_inner().proof.unwrap();
-            proofs.insert(aggregation, proof.batches);
+            place.insert(proof.batches);
         }
         let holds = |batch: &&v1::BatchPublicInputs| batch.state_out == state;
         assert_eq!(proofs.values().flatten().filter(holds).count(), 1, "proofs of batch {number}");
