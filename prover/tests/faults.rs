@@ -75,6 +75,15 @@ async fn leased(dir: &TempDir, starts: u64) -> Duration {
     started.elapsed()
 }
 
+/// Waits until a worker has said that it proves a job's batch.
+async fn proving(client: &mut Client, id: &str) {
+    let started = Instant::now();
+    while job(client, id).await.state() != JobState::Proving {
+        assert!(started.elapsed() < JOB_LIMIT, "nobody proves job {id}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// All batches of the log are proven, once each, into the states that were promised; nothing is left over.
 async fn sound(dir: &TempDir, client: &mut Client, batches: u64) {
     let mut state = client.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner().genesis_state;
@@ -208,7 +217,7 @@ async fn a_worker_cut_off_in_its_task_is_refused() {
     let mut client = server.client().await;
     let hanging = Process::start(dir.path(), Role::worker("hanging", "leaf"));
     let job = submit(&mut client, 1).await;
-    leased(&dir, 1).await;
+    proving(&mut client, &job.id).await;
     hanging.signal("STOP");
     let other = Process::start(dir.path(), Role::worker("other", "none"));
     assert_eq!(
@@ -366,7 +375,7 @@ async fn a_rolling_upgrade_changes_keys_without_a_loss() {
     let mut client = old.client().await;
     let worker = Process::start(dir.path(), Role::worker("old-worker", "leaf"));
     let first = submit(&mut client, 1).await;
-    leased(&dir, 1).await;
+    proving(&mut client, &first.id).await;
     // A worker that is told to end hands its task back.
     worker.terminate();
     let events = client
