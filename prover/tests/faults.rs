@@ -376,17 +376,10 @@ async fn a_rolling_upgrade_changes_keys_without_a_loss() {
     let worker = Process::start(dir.path(), Role::worker("old-worker", "leaf"));
     let first = submit(&mut client, 1).await;
     proving(&mut client, &first.id).await;
+    let before = job(&mut client, &first.id).await.last_sequence;
     // A worker that is told to end hands its task back.
     worker.terminate();
-    let events = client
-        .get_job(v1::GetJobRequest { job_id: first.id.clone() })
-        .await
-        .unwrap()
-        .into_inner()
-        .job
-        .unwrap()
-        .last_sequence;
-    assert!(events > first.last_sequence);
+    assert!(job(&mut client, &first.id).await.last_sequence > before);
     let old_worker = Process::start(dir.path(), Role::worker("old-worker", "none"));
     submit(&mut client, 2).await;
 
