@@ -64,22 +64,21 @@ async fn job(client: &mut Client, id: &str) -> v1::Job {
     client.get_job(request).await.unwrap().into_inner().job.unwrap()
 }
 
-/// Waits until a task of this kind is leased; gives the time that it took.
-async fn leased(dir: &TempDir, starts: u64) -> Duration {
+/// Waits until so many tasks are leased.
+async fn leased(dir: &TempDir, tasks: u64) {
     let store = open_store(dir.path()).await;
     let started = Instant::now();
-    while store.task_counts().await.unwrap().leased < starts {
+    while store.task_counts().await.unwrap().leased < tasks {
         assert!(started.elapsed() < JOB_LIMIT, "nothing was leased");
         sleep(Duration::from_millis(5)).await;
     }
-    started.elapsed()
 }
 
-/// Waits until a worker has said that it proves a job's batch.
-async fn proving(client: &mut Client, id: &str) {
+/// Waits until a job is in a state, as when a worker has said that it proves the job's batch.
+async fn reaches(client: &mut Client, id: &str, state: JobState) {
     let started = Instant::now();
-    while job(client, id).await.state() != JobState::Proving {
-        assert!(started.elapsed() < JOB_LIMIT, "nobody proves job {id}");
+    while job(client, id).await.state() != state {
+        assert!(started.elapsed() < JOB_LIMIT, "job {id} is never {state:?}");
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -136,9 +135,7 @@ async fn a_killed_worker_is_replaced_at_every_stage() {
         number += 1;
         let job = submit(&mut client, number).await;
         let wanted = if stage == "leaf" { JobState::Proving } else { JobState::Aggregating };
-        while self::job(&mut client, &job.id).await.state() != wanted {
-            sleep(Duration::from_millis(10)).await;
-        }
+        reaches(&mut client, &job.id, wanted).await;
         leased(&dir, 1).await;
         // The next one is there already; it takes the task over.
         let next = Process::start(dir.path(), Role::worker("next", "none"));
@@ -217,7 +214,7 @@ async fn a_worker_cut_off_in_its_task_is_refused() {
     let mut client = server.client().await;
     let hanging = Process::start(dir.path(), Role::worker("hanging", "leaf"));
     let job = submit(&mut client, 1).await;
-    proving(&mut client, &job.id).await;
+    reaches(&mut client, &job.id, JobState::Proving).await;
     hanging.signal("STOP");
     let other = Process::start(dir.path(), Role::worker("other", "none"));
     assert_eq!(
@@ -375,7 +372,7 @@ async fn a_rolling_upgrade_changes_keys_without_a_loss() {
     let mut client = old.client().await;
     let worker = Process::start(dir.path(), Role::worker("old-worker", "leaf"));
     let first = submit(&mut client, 1).await;
-    proving(&mut client, &first.id).await;
+    reaches(&mut client, &first.id, JobState::Proving).await;
     let before = job(&mut client, &first.id).await.last_sequence;
     // A worker that is told to end hands its task back.
     worker.terminate();
