@@ -26,10 +26,11 @@ use std::sync::OnceLock;
 
 use ark_ff::PrimeField as _;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use halo2_proofs::halo2curves::ff::Field;
 use num_bigint::BigUint;
 
 use super::arithmetic::{Operand, boolean, equation, free, linear, multiply, power, product};
+use super::foreign::{to_field, to_integer};
 use super::range;
 use crate::halo2::trace::{Trace, Var};
 use crate::rollup::evaluation::DaScalar;
@@ -67,16 +68,6 @@ pub struct Element {
 fn order() -> &'static BigUint {
     static ORDER: OnceLock<BigUint> = OnceLock::new();
     ORDER.get_or_init(|| DaScalar::MODULUS.into())
-}
-
-fn to_integer(value: Fr) -> BigUint {
-    BigUint::from_bytes_le(value.to_repr().as_ref())
-}
-
-/// An integer modulo r.
-fn to_field(value: &BigUint) -> Fr {
-    let digits = value.to_u64_digits();
-    digits.iter().rev().fold(Fr::ZERO, |sum, digit| sum * power(64) + Fr::from(*digit))
 }
 
 /// Bits `from` to `from + count` of an integer, as a field element.
