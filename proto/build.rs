@@ -4,8 +4,12 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] =
-    ["tenon/prover/v1/types.proto", "tenon/prover/v1/jobs.proto", "tenon/prover/v1/prover.proto"];
+const FILES: [&str; 4] = [
+    "tenon/prover/v1/types.proto",
+    "tenon/prover/v1/jobs.proto",
+    "tenon/prover/v1/prover.proto",
+    "tenon/prover/v1/worker.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

@@ -70,7 +70,7 @@ pub enum StartError {
     #[error(transparent)]
     Files(#[from] FileError),
     /// A worker has nothing to take tasks from.
-    #[error("a worker needs the service's database (database_url) or its address (--server)")]
+    #[error("a worker needs the database of its service (database_url) or, with --remote, its address")]
     NoDatabase,
     /// The service has no task for this worker.
     #[error(transparent)]

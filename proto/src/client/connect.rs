@@ -6,11 +6,11 @@ use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::Interceptor,
-    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use super::{Client, Error, RawClient};
-use crate::v1::prover_client::ProverClient;
+use super::{Client, Error, RawClient, RawWorkerClient};
+use crate::v1::{prover_client::ProverClient, worker_service_client::WorkerServiceClient};
 
 /// Bytes of headers that the client takes: the details of a large refused batch in base64, and some more.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
@@ -99,6 +99,20 @@ impl Connect {
     /// # Errors
     /// As [`Connect::connect`].
     pub async fn connect_raw(self) -> Result<RawClient, Error> {
+        let (channel, bearer) = self.channel().await?;
+        Ok(ProverClient::with_interceptor(channel, bearer).max_decoding_message_size(MAX_REPLY_BYTES))
+    }
+
+    /// Connects, for the generated client of the worker service.
+    ///
+    /// # Errors
+    /// As [`Connect::connect`].
+    pub async fn connect_worker(self) -> Result<RawWorkerClient, Error> {
+        let (channel, bearer) = self.channel().await?;
+        Ok(WorkerServiceClient::with_interceptor(channel, bearer).max_decoding_message_size(MAX_REPLY_BYTES))
+    }
+
+    async fn channel(self) -> Result<(Channel, Bearer), Error> {
         let url = self.url;
         let mut endpoint = Endpoint::from_shared(url.clone()).map_err(|error| {
             Error::Setup(format!("server {url}: not a URL such as http://127.0.0.1:7440: {error}"))
@@ -133,7 +147,7 @@ impl Connect {
             .connect()
             .await
             .map_err(|error| Error::Connect { url, message: causes(&error) })?;
-        Ok(ProverClient::with_interceptor(channel, Bearer(token)).max_decoding_message_size(MAX_REPLY_BYTES))
+        Ok((channel, Bearer(token)))
     }
 }
 

@@ -11,10 +11,15 @@ use tonic::{Code, Status, Streaming, service::interceptor::InterceptedService, t
 pub use connect::{Bearer, Connect};
 pub use error::{Error, Refusal, Violation};
 
-use crate::v1::{self, get_proof_request::Subject, prover_client::ProverClient};
+use crate::v1::{
+    self, get_proof_request::Subject, prover_client::ProverClient, worker_service_client::WorkerServiceClient,
+};
 
 /// The generated client over an authenticated channel.
 pub type RawClient = ProverClient<InterceptedService<Channel, Bearer>>;
+
+/// The generated client of the worker service over an authenticated channel.
+pub type RawWorkerClient = WorkerServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Longest pause before another try where the service gives no hint.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

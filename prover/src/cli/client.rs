@@ -56,6 +56,11 @@ const TOKEN_VARIABLE: &str = "TENON_TOKEN";
 impl Server {
     /// Connects.
     pub async fn connect(&self) -> Outcome<Client> {
+        self.prepare()?.connect_raw().await.map_err(unconnected)
+    }
+
+    /// A connection to be made.
+    pub fn prepare(&self) -> Outcome<client::Connect> {
         let read = |path: &Option<PathBuf>| {
             let read = |path: &PathBuf| fs::read_to_string(path).or_request(path.display().to_string());
             path.as_ref().map(read).transpose()
@@ -70,7 +75,7 @@ impl Server {
         if let Some((certificate, key)) = read(&self.client_cert)?.zip(read(&self.client_key)?) {
             connect = connect.identity(certificate, key);
         }
-        connect.connect_raw().await.map_err(unconnected)
+        Ok(connect)
     }
 }
 

@@ -33,8 +33,16 @@ use crate::{
 /// Callers whose rate is remembered.
 const MAX_CALLERS: usize = 10_000;
 
+/// Calls of workers that are handled at the same time.
+const WORKER_CALLS: usize = 64;
+
 /// Seconds of calls that a caller may make at once.
 const BURST_SECONDS: f64 = 2.0;
+
+/// Who sent a request, for the services behind the guard: the token's name, the certificate's fingerprint or the
+/// address.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub String);
 
 /// How often each caller may call.
 struct Rate {
@@ -82,6 +90,7 @@ struct Limits {
     requests: Arc<Semaphore>,
     submissions: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
     request_rate: Rate,
     submission_rate: Rate,
 }
@@ -114,6 +123,7 @@ impl Limits {
             // Streams have places of their own, taken where they are opened.
             Class::Stream if method.path.contains(".Prover/") => Ok(Vec::new()),
             Class::Stream => Ok(vec![place(&self.streams, "streams", config.max_concurrent_requests)?]),
+            Class::Worker => Ok(vec![place(&self.workers, "calls of workers", WORKER_CALLS)?]),
             Class::Request => Ok(vec![place(&self.requests, "requests", config.max_concurrent_requests)?]),
             Class::Submission => Ok(vec![
                 place(&self.requests, "requests", config.max_concurrent_requests)?,
@@ -174,6 +184,7 @@ impl Guard {
             requests: Arc::new(Semaphore::new(config.max_concurrent_requests)),
             submissions: Arc::new(Semaphore::new(config.max_concurrent_submissions)),
             streams: Arc::new(Semaphore::new(config.max_concurrent_requests)),
+            workers: Arc::new(Semaphore::new(WORKER_CALLS)),
             request_rate: Rate::new(config.requests_per_second),
             submission_rate: Rate::new(config.submissions_per_second),
             core: Arc::clone(core),
@@ -228,6 +239,7 @@ where
                 Box::pin(async move { Ok(status.into_http()) })
             }
             Ok((method, caller, places)) => {
+                request.extensions_mut().insert(Caller(caller.clone()));
                 let handled = self.inner.call(request);
                 let span = debug_span!("request", method = method.name(), caller);
                 let handled = async move {

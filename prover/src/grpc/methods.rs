@@ -9,6 +9,8 @@ pub(super) enum Class {
     Submission,
     /// Reads or changes something small.
     Request,
+    /// Comes from a worker: however many others call, proofs get through.
+    Worker,
     /// Stays open.
     Stream,
 }
@@ -54,6 +56,14 @@ pub(super) const METHODS: &[Method] = &[
     method("/tenon.prover.v1.Prover/GetCircuit", Some(Scope::Read), Class::Request),
     method("/tenon.prover.v1.Prover/GetAccount", Some(Scope::Read), Class::Request),
     method("/tenon.prover.v1.Prover/GetStatus", Some(Scope::Read), Class::Request),
+    method("/tenon.prover.v1.WorkerService/LeaseTask", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/CountTasks", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/ExtendLease", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/DownloadInput", Some(Scope::Worker), Class::Stream),
+    method("/tenon.prover.v1.WorkerService/FindResult", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/CompleteTask", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/FailTask", Some(Scope::Worker), Class::Worker),
+    method("/tenon.prover.v1.WorkerService/HandBackTask", Some(Scope::Worker), Class::Worker),
     method("/grpc.health.v1.Health/Check", None, Class::Request),
     method("/grpc.health.v1.Health/Watch", None, Class::Stream),
     method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Some(Scope::Read), Class::Stream),

@@ -7,6 +7,7 @@ mod proofs;
 mod queries;
 mod server;
 mod watch;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 

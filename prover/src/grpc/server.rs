@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tenon_proto::{FILE_DESCRIPTOR_SET, v1::prover_server::ProverServer};
+use tenon_proto::{
+    FILE_DESCRIPTOR_SET,
+    v1::{prover_server::ProverServer, worker_service_server::WorkerServiceServer},
+};
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
 
-use super::{ProverService, guard::Guard};
-use crate::{api_tokens::Verifier, core::Core, listener::Incoming};
+use super::{ProverService, guard::Guard, workers::Workers};
+use crate::{api_tokens::Verifier, core::Core, listener::Incoming, worker::wire};
 
 /// Time without a frame after which a client is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -31,6 +34,9 @@ pub(crate) async fn serve(
     let prover = ProverServer::new(ProverService::new(Arc::clone(core)))
         .max_decoding_message_size(limit)
         .max_encoding_message_size(usize::MAX);
+    let workers = WorkerServiceServer::new(Workers::new(Arc::clone(core)))
+        .max_decoding_message_size(wire::MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(usize::MAX);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<ProverServer<ProverService>>().await;
     let reflection = || {
@@ -46,6 +52,7 @@ pub(crate) async fn serve(
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .layer(Guard::new(core, tokens))
         .add_service(prover)
+        .add_service(workers)
         .add_service(health)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);

@@ -248,6 +248,8 @@ pub trait TaskStore {
         kinds: &[TaskKind],
         lease_ms: u64,
     ) -> Result<Option<Lease>, StoreError>;
+    /// The lease of a task with this fence, where it isn't over, and its owner.
+    async fn lease_of(&self, task: u64, fence: u64) -> Result<(Lease, String), StoreError>;
     /// Prolongs a lease.
     async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError>;
     /// Stores a task's result.

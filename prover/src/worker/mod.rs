@@ -3,8 +3,10 @@
 
 mod admission;
 pub mod process;
+pub mod remote;
 pub(crate) mod run;
 pub mod source;
+pub(crate) mod wire;
 
 use std::{
     collections::HashMap,
@@ -286,12 +288,21 @@ fn save(shared: &Shared, lease: &Lease, outcome: &Outcome) {
                 warn!(%error, "result refused");
                 return;
             }
+            Err(SourceError::Refused(message)) if matches!(outcome, Outcome::Done { .. }) => {
+                let error = JobError { reason: "PROOF_REFUSED".to_owned(), message };
+                return save(shared, lease, &Outcome::Failed(error));
+            }
             Err(error) if attempts < STORE_ATTEMPTS && !crew.is_stopping() => {
                 warn!(%error, attempts, "storing the result failed; trying again");
                 thread::sleep(crew.config.retry_delay);
             }
             Err(error) => {
-                error!(%error, "the result couldn't be stored; the lease will run out");
+                error!(%error, "the result couldn't be stored; the task is handed back");
+                let note = format!("its result couldn't be stored: {error}");
+                let outcome = Outcome::HandedBack { note, lost: Lost::Nothing };
+                if let Err(error) = shared.runtime.block_on(crew.source.finish(lease, &outcome)) {
+                    error!(%error, "task not handed back; its lease will run out");
+                }
                 return;
             }
         }
@@ -301,8 +312,9 @@ fn save(shared: &Shared, lease: &Lease, outcome: &Outcome) {
 /// Logs and counts what became of a task.
 fn report(crew: &Crew, lease: &Lease, outcome: &Outcome, failure: Option<Failure>) {
     match outcome {
-        Outcome::Done { record, reused } => {
-            if *reused {
+        Outcome::Done { record, proof } => {
+            let reused = proof.is_none();
+            if reused {
                 crew.metrics.proofs_reused.with_label_values(&[lease.kind.name()]).inc();
             }
             info!(seconds = record.seconds, reused, "proof stored");

@@ -20,6 +20,9 @@ use crate::{
     telemetry::{self, PeakMemory},
 };
 
+/// A proof's record, and the proof where it isn't in the store already.
+type Made = (ProofRecord, Option<Vec<u8>>);
+
 /// Why a task stops early.
 enum Stop {
     Engine(EngineError),
@@ -51,7 +54,7 @@ pub(super) fn run(crew: &Crew, runtime: &Handle, pool: &ThreadPool, assignment: 
     let failed =
         |reason: &str, message: String| Outcome::Failed(JobError { reason: reason.to_owned(), message });
     match done {
-        Ok((record, reused)) => Outcome::Done { record: Box::new(record), reused },
+        Ok((record, proof)) => Outcome::Done { record: Box::new(record), proof },
         Err(Stop::Engine(error)) => failed(reason(&error), error.to_string()),
         Err(Stop::Mismatch(message)) => failed("PROOF_MISMATCH", message),
         Err(Stop::Trouble(note)) => Outcome::HandedBack { note, lost: Lost::Nothing },
@@ -78,7 +81,8 @@ struct Task<'a> {
 impl Task<'_> {
     /// A file's content; `None` where it is gone or damaged.
     fn read<T: DeserializeOwned>(&self, kind: FileKind, digest: &Digest) -> Result<Option<T>, Stop> {
-        let content = match self.runtime.block_on(self.crew.source.read(kind, digest)) {
+        let content = match self.runtime.block_on(self.crew.source.read(&self.assignment.lease, kind, digest))
+        {
             Ok(content) => content,
             Err(SourceError::FileLost(error)) => {
                 warn!(error, "a file is lost; it is made again");
@@ -95,7 +99,7 @@ impl Task<'_> {
         }
     }
 
-    fn leaf(&self) -> Result<(ProofRecord, bool), Stop> {
+    fn leaf(&self) -> Result<Made, Stop> {
         let engine = &*self.crew.engine;
         let digest = self.assignment.lease.witness.unwrap_or_default();
         let Some(witness) = self.read::<ChunkWitness>(FileKind::Witness, &digest)? else {
@@ -114,7 +118,7 @@ impl Task<'_> {
         self.prove(circuit, input, check, || engine.prove_leaf(&witness))
     }
 
-    fn aggregate(&self) -> Result<(ProofRecord, bool), Stop> {
+    fn aggregate(&self) -> Result<Made, Stop> {
         let engine = &*self.crew.engine;
         let inputs = &self.assignment.leaves;
         let mut leaves: Vec<LeafProof> = Vec::with_capacity(inputs.len());
@@ -146,20 +150,20 @@ impl Task<'_> {
         Ok(done)
     }
 
-    /// Takes the proof from the store or makes, checks and stores it.
+    /// Takes the proof from the store, or makes and checks it.
     fn prove<P: Serialize + DeserializeOwned + Send>(
         &self,
         circuit: &CircuitInfo,
         input: Digest,
         check: impl Fn(&P) -> Result<(), Stop> + Sync,
         make: impl FnOnce() -> Result<P, EngineError> + Send,
-    ) -> Result<(ProofRecord, bool), Stop> {
+    ) -> Result<Made, Stop> {
         let crew = self.crew;
         let stage = self.assignment.lease.kind;
-        if let Some(record) = self.runtime.block_on(crew.source.result(&input))? {
+        if let Some(record) = self.runtime.block_on(crew.source.result(&self.assignment.lease, &input))? {
             let stored = self.read::<P>(FileKind::Proof, &record.proof_digest)?;
             if stored.is_some_and(|proof| check(&proof).is_ok()) {
-                return Ok((record, true));
+                return Ok((record, None));
             }
             warn!(input = hex::encode(input), "stored proof can't be used; it is made again");
             self.runtime.block_on(crew.source.forget_result(&input))?;
@@ -171,13 +175,12 @@ impl Task<'_> {
         let peak_memory_bytes = memory.bytes();
         check(&proof)?;
         let content = serde_json::to_vec(&proof).map_err(|error| Stop::Trouble(error.to_string()))?;
-        let proof_digest = self.runtime.block_on(crew.source.write(FileKind::Proof, content))?;
         crew.metrics.proof_seconds.with_label_values(&[stage.name(), &circuit.name]).observe(seconds);
         crew.metrics.peak_memory_bytes.with_label_values(&[stage.name()]).set(peak_memory_bytes as f64);
         let record = ProofRecord {
             input_digest: input,
             stage,
-            proof_digest,
+            proof_digest: Sha256::digest(&content).into(),
             circuit: circuit.name.clone(),
             key_digest: circuit.key_digest,
             srs_digest: circuit.srs_digest,
@@ -185,7 +188,7 @@ impl Task<'_> {
             peak_memory_bytes,
             hardware: telemetry::hardware(),
         };
-        Ok((record, false))
+        Ok((record, Some(content)))
     }
 }
 

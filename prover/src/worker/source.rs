@@ -31,12 +31,12 @@ pub struct Assignment {
 /// What became of a task.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The proof is stored.
+    /// There is a proof.
     Done {
         /// How it was made.
         record: Box<ProofRecord>,
-        /// It was there already.
-        reused: bool,
+        /// The proof; `None` where it is in the store already.
+        proof: Option<Vec<u8>>,
     },
     /// Counts as a failure.
     Failed(JobError),
@@ -127,14 +127,12 @@ pub trait Source: Send + Sync {
     async fn extend(&self, lease: &Lease) -> Result<(), SourceError>;
     /// Tells what became of a task. Of a failure it gives what comes of it.
     async fn finish(&self, lease: &Lease, outcome: &Outcome) -> Result<Option<Failure>, SourceError>;
-    /// The proof made from these inputs.
-    async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, SourceError>;
+    /// The proof made from these inputs, which are the leased task's.
+    async fn result(&self, lease: &Lease, input: &Digest) -> Result<Option<ProofRecord>, SourceError>;
     /// Forgets a result whose file is damaged.
     async fn forget_result(&self, input: &Digest) -> Result<(), SourceError>;
-    /// Reads a file, checked against its digest.
-    async fn read(&self, kind: FileKind, digest: &Digest) -> Result<Vec<u8>, SourceError>;
-    /// Writes a file and gives its digest.
-    async fn write(&self, kind: FileKind, content: Vec<u8>) -> Result<Digest, SourceError>;
+    /// Reads a file that the leased task takes, checked against its digest.
+    async fn read(&self, lease: &Lease, kind: FileKind, digest: &Digest) -> Result<Vec<u8>, SourceError>;
     /// Starts the connection anew.
     async fn reconnect(&self) -> Result<(), SourceError>;
 }
@@ -239,8 +237,13 @@ impl Source for Direct {
 
     async fn finish(&self, lease: &Lease, outcome: &Outcome) -> Result<Option<Failure>, SourceError> {
         match outcome {
-            Outcome::Done { record, reused } => {
-                self.store.complete(lease, (**record).clone(), *reused).await?;
+            Outcome::Done { record, proof } => {
+                if let Some(proof) = proof {
+                    let (files, proof) = (Arc::clone(&self.files), proof.clone());
+                    let written = spawn_blocking(move || files.write_bytes(FileKind::Proof, &proof)).await;
+                    written.map_err(|error| SourceError::Unavailable(error.to_string()))??;
+                }
+                self.store.complete(lease, (**record).clone(), proof.is_none()).await?;
             }
             Outcome::Failed(error) => {
                 let Terms { max_attempts, retry_ms, .. } = self.terms;
@@ -265,7 +268,7 @@ impl Source for Direct {
         Ok(None)
     }
 
-    async fn result(&self, input: &Digest) -> Result<Option<ProofRecord>, SourceError> {
+    async fn result(&self, _lease: &Lease, input: &Digest) -> Result<Option<ProofRecord>, SourceError> {
         Ok(self.store.result(input).await?)
     }
 
@@ -273,16 +276,10 @@ impl Source for Direct {
         Ok(self.store.forget_result(input).await?)
     }
 
-    async fn read(&self, kind: FileKind, digest: &Digest) -> Result<Vec<u8>, SourceError> {
+    async fn read(&self, _lease: &Lease, kind: FileKind, digest: &Digest) -> Result<Vec<u8>, SourceError> {
         let (files, digest) = (Arc::clone(&self.files), *digest);
         let read = spawn_blocking(move || files.read_bytes(kind, &digest)).await;
         Ok(read.map_err(|error| SourceError::Unavailable(error.to_string()))??)
-    }
-
-    async fn write(&self, kind: FileKind, content: Vec<u8>) -> Result<Digest, SourceError> {
-        let files = Arc::clone(&self.files);
-        let written = spawn_blocking(move || files.write_bytes(kind, &content)).await;
-        Ok(written.map_err(|error| SourceError::Unavailable(error.to_string()))??)
     }
 
     async fn reconnect(&self) -> Result<(), SourceError> {

@@ -126,7 +126,8 @@ fn take(count: &AtomicU32) -> bool {
     count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
 }
 
-fn seal<T: serde::Serialize>(stage: &str, content: &T) -> Vec<u8> {
+/// The proof of what it says.
+pub fn seal<T: serde::Serialize>(stage: &str, content: &T) -> Vec<u8> {
     let mut hasher = Sha256::new();
     hasher.update(stage);
     hasher.update(serde_json::to_vec(content).unwrap());

@@ -256,6 +256,16 @@ impl TaskStore for SqlStore {
         Ok(Some(lease))
     }
 
+    async fn lease_of(&self, task: u64, fence: u64) -> Result<(Lease, String), StoreError> {
+        let row = sqlx::query("SELECT * FROM tasks WHERE id = $1 AND state = 'leased' AND fence = $2")
+            .bind(int(task))
+            .bind(int(fence))
+            .fetch_optional(&self.readers)
+            .await?;
+        let row = row.ok_or(StoreError::LeaseLost { task, fence })?;
+        Ok((leased(&row)?, row.try_get("lease_owner")?))
+    }
+
     async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError> {
         let mut connection = self.writer.acquire().await?;
         let until = clock_ms(self.dialect, &mut connection).await?.saturating_add(int(lease_ms));
