@@ -17,11 +17,13 @@ use crate::{
     config::{Config, ObjectStoreAddress},
     core::{Changes, Core},
     engine::Engine,
-    executor::{Executor, GenesisError, L1Ties, Limits, OperationQueue, RebuildError, genesis_state},
+    executor::{
+        Executor, GenesisError, L1Ties, Limits, OperationQueue, Position, RebuildError, genesis_state,
+    },
     grpc, http,
     jobs::scheduler,
     listener::{Incoming, Tls, TlsError},
-    settlement::{Archive, L1Connection, L1Side, SettlementError},
+    settlement::{Archive, L1Connection, L1Side, SettlementError, StartStateError, first_state},
     store::{
         DataDirLock, LockError, SERVICE_OWNER, ServiceKeys, Store, StoreError,
         files::{FileError, Files},
@@ -81,6 +83,9 @@ pub enum StartError {
     /// L1 can't be followed.
     #[error(transparent)]
     Settlement(#[from] SettlementError),
+    /// The log can't begin where it should.
+    #[error(transparent)]
+    StartState(#[from] StartStateError),
     /// The state can't be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
@@ -171,6 +176,10 @@ impl Service {
             }
             None => None,
         };
+        let snapshot = config.from_snapshot.as_deref();
+        let origin = first_state(&*store, &archive, l1.as_deref(), domain, snapshot)
+            .await?
+            .unwrap_or_else(|| Position::genesis(genesis));
         let ties = L1Ties {
             queue: l1.as_ref().map(|l1| Arc::new(l1.follower.clone()) as Arc<dyn OperationQueue>),
             archive,
@@ -187,7 +196,7 @@ impl Service {
             Arc::clone(&store),
             Arc::clone(&files),
             domain,
-            genesis,
+            origin,
             ties,
             limits,
         )

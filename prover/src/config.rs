@@ -88,6 +88,8 @@ pub struct Config {
     pub rollup_address: [u8; 20],
     /// File of the accounts that the log starts from; none for the empty state.
     pub genesis: Option<PathBuf>,
+    /// File of the state that an empty log continues, as `tenon rebuild` writes it; none to begin with genesis.
+    pub from_snapshot: Option<PathBuf>,
     /// The L1 that the service follows; none for one that doesn't.
     pub l1: Option<L1Settings>,
     /// Time from a batch's acceptance to its aggregate proof that 95 % should keep to.
@@ -305,6 +307,7 @@ settings! {
     "chain_id" = "31337", "chain of the rollup contract";
     "rollup_address" = "0x0000000000000000000000000000000000000000", "address of the rollup contract";
     "genesis" = "", "file of the accounts that the log starts from";
+    "from_snapshot" = "", "file that tenon rebuild wrote, for an empty log to go on from the last final batch on L1";
     "l1_url" = "", "JSON-RPC address of the L1 node to follow and settle on, empty to do neither";
     "l1_beacon_url" = "", "HTTP address of a beacon node for blobs, empty to ask the L1 node";
     "l1_key_file" = "", "file with the hex private key that commits and settles, empty for TENON_L1_PRIVATE_KEY";
@@ -538,6 +541,7 @@ impl Reader {
             parse_l1_address(text).ok_or_else(|| "an L1 address: 0x and 40 hex digits".to_owned())
         });
         let genesis = self.get("genesis", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))));
+        let from_snapshot = self.file("from_snapshot");
         let l1 = self.l1();
         let proof_latency_target = self.duration("proof_latency_target", MS, 365 * DAY);
         let oldest_batch_limit = self.duration("oldest_batch_limit", MS, 365 * DAY);
@@ -586,6 +590,7 @@ impl Reader {
             chain_id: chain_id?,
             rollup_address: rollup_address?,
             genesis: genesis?,
+            from_snapshot: from_snapshot?,
             l1: l1?,
             proof_latency_target: proof_latency_target?,
             oldest_batch_limit: oldest_batch_limit?,

@@ -6,7 +6,7 @@
 mod common;
 mod l1_common;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use common::{TestEngine, config, connect, http, reason};
 use l1_common::{
@@ -14,7 +14,7 @@ use l1_common::{
     rollup::{World, proof_of, recipient},
 };
 use tenon_circuits::{
-    rollup::{State, field},
+    rollup::{Fr, State, Transaction, field, snapshot::Snapshot},
     witness::ChunkWitness,
 };
 use tenon_prover::{
@@ -69,6 +69,16 @@ async fn start(
     url: &str,
     more: &[(&str, &str)],
 ) -> Result<RunningService, StartError> {
+    start_with(TestEngine::new(), dir, world, url, more).await
+}
+
+async fn start_with(
+    engine: Arc<TestEngine>,
+    dir: &Path,
+    world: &World,
+    url: &str,
+    more: &[(&str, &str)],
+) -> Result<RunningService, StartError> {
     let key = dir.join("l1.key");
     std::fs::write(&key, "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80\n").unwrap();
     let (rollup, key) = (world.rollup.to_string(), key.display().to_string());
@@ -83,8 +93,7 @@ async fn start(
         ("checkpoint_interval", "1"),
     ];
     settings.extend(more);
-    let engine = Arc::new(ContractEngine(TestEngine::new()));
-    Service::start(config(dir, &settings), engine).await
+    Service::start(config(dir, &settings), Arc::new(ContractEngine(engine))).await
 }
 
 async fn finalized(world: &World, number: u64) -> Standing {
@@ -117,9 +126,7 @@ async fn a_deposit_is_settled_by_the_service_alone() {
     // After a restart, a submitted transaction; operations can't be submitted.
     let service = start(dir.path(), &world, &anvil.url, &[]).await.unwrap();
     let mut client = connect(&service).await;
-    let mut request = common::request("transfer", &[world.transfer((0, 1), (0, 1), 0, 5)]);
-    request.domain = convert::element_bytes(&world.domain);
-    request.fee_accounts.clear();
+    let request = submission(&world, "transfer", &[world.transfer((0, 1), (0, 1), 0, 5)]);
     let mut explicit = request.clone();
     explicit.l1_operations =
         vec![convert::l1_operation_message(&tenon_circuits::rollup::L1Operation::ForcedExit {
@@ -180,6 +187,117 @@ async fn a_deposit_is_settled_by_the_service_alone() {
     let found = rebuild(sources(archive(), false), |_, _| {}).await.unwrap();
     assert_eq!((found.from, found.archived_blobs, found.chain_blobs), (0, 2, 0));
     assert_eq!(field::to_hex(&found.state.commitment()), field::to_hex(&standing.state));
+}
+
+/// What `tenon rebuild` writes.
+fn rebuild_to(file: &Path, world: &World, url: &str) {
+    let rollup = world.rollup.to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_tenon"))
+        .args(["rebuild", "--l1", url, "--rollup", &rollup, "--output"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn submission(world: &World, key: &str, transactions: &[Transaction]) -> tenon_proto::v1::SubmitBatchRequest {
+    let domain = convert::element_bytes(&world.domain);
+    let request = common::request(key, transactions);
+    tenon_proto::v1::SubmitBatchRequest { domain, fee_accounts: Vec::new(), ..request }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_lost_everything_goes_on_from_what_l1_has() {
+    let anvil = Anvil::start(&[]).await;
+    let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;
+    let files = tempfile::tempdir().unwrap();
+    let [first, second, third, forged] =
+        ["first", "second", "third", "forged"].map(|name| files.path().join(name));
+    let dir = tempfile::tempdir().unwrap();
+    let engine = TestEngine::new();
+    let service = start_with(Arc::clone(&engine), dir.path(), &world, &anvil.url, &[]).await.unwrap();
+    world.deposit(1, 1000).await;
+    finalized(&world, 1).await;
+    rebuild_to(&first, &world, &anvil.url);
+    let mut client = connect(&service).await;
+    let transfer = world.transfer((0, 1), (0, 1), 0, 5);
+    client.submit_batch(submission(&world, "transfer", &[transfer])).await.unwrap();
+    let standing = finalized(&world, 2).await;
+    // The third is promised and never proven.
+    engine.leaf_gate.close();
+    world.deposit(2, 500).await;
+    let started = Instant::now();
+    while world.standing().await.committed < 3 {
+        assert!(started.elapsed() < DEADLINE, "batch 3 is never committed");
+        sleep(Duration::from_millis(50)).await;
+    }
+    drop(client);
+    tokio::spawn(async move {
+        // Once the service is stopping, which would wait for a proof in work.
+        sleep(Duration::from_millis(500)).await;
+        engine.leaf_gate.open();
+    });
+    service.shutdown().await;
+    assert_eq!(world.standing().await.finalized, 2);
+    dir.close().unwrap();
+
+    // A log that doesn't know what is final can't go on, and neither can one that begins elsewhere.
+    let dir = tempfile::tempdir().unwrap();
+    let refused = async |file: Option<&Path>, more: &[(&str, &str)], says: &str| {
+        let file = file.map(|file| file.display().to_string());
+        let mut settings: Vec<_> = file.iter().map(|file| ("from_snapshot", file.as_str())).collect();
+        settings.extend(more);
+        match start(dir.path(), &world, &anvil.url, &settings).await {
+            Ok(_) => panic!("expected {says:?}, found a service that started"),
+            Err(error) => assert!(error.to_string().contains(says), "expected {says:?}, found {error}"),
+        }
+    };
+    rebuild_to(&second, &world, &anvil.url);
+    refused(None, &[], "up to 2, and the log ends with batch 0").await;
+    refused(Some(&second), &[("l1_finality", "1000")], "isn't final by l1_finality yet").await;
+    refused(Some(&first), &[], "which is 2, got one of batch 1").await;
+    refused(Some(&second), &[("l1_url", "")], "set l1_url").await;
+    refused(Some(&third), &[], "third: No such file").await;
+    std::fs::write(&forged, "TENONSNP").unwrap();
+    refused(Some(&forged), &[], "expected 88 bytes, got 8").await;
+    let (domain, state) = (world.domain, State::new());
+    std::fs::write(&forged, Snapshot { domain, batch: 2, state: state.clone() }.to_bytes()).unwrap();
+    refused(Some(&forged), &[], "expected a snapshot with the state").await;
+    std::fs::write(&forged, Snapshot { domain: Fr::from(1), batch: 2, state }.to_bytes()).unwrap();
+    refused(Some(&forged), &[], "expected a snapshot of the rollup with the domain").await;
+
+    // The deposit of the lost batch is in the queue still, and its commit is taken back.
+    let from = second.display().to_string();
+    let service = start(dir.path(), &world, &anvil.url, &[("from_snapshot", &from)]).await.unwrap();
+    let mut client = connect(&service).await;
+    let status = client.get_status(tenon_proto::v1::GetStatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.genesis_state, convert::element_bytes(&standing.state));
+    finalized(&world, 3).await;
+    let transfer = world.transfer((1, 2), (0, 1), 0, 7);
+    client.submit_batch(submission(&world, "back", &[transfer])).await.unwrap();
+    let standing = finalized(&world, 4).await;
+    for (index, balance) in [(0, 1007_u128), (1, 493)] {
+        let request = tenon_proto::v1::GetAccountRequest { index };
+        let found = client.get_account(request).await.unwrap().into_inner();
+        assert_eq!(found.account.unwrap().balance, balance.to_string());
+        assert_eq!(found.state, convert::element_bytes(&standing.state));
+    }
+    drop(client);
+    service.shutdown().await;
+
+    // It starts again with the file, which is the same, and without; from another, or without its first state, it doesn't.
+    for more in [&[("from_snapshot", from.as_str())][..], &[]] {
+        let service = start(dir.path(), &world, &anvil.url, more).await.unwrap();
+        let mut client = connect(&service).await;
+        let status = client.get_status(tenon_proto::v1::GetStatusRequest {}).await.unwrap().into_inner();
+        assert_eq!((status.last_batch, status.state), (4, convert::element_bytes(&standing.state)));
+        drop(client);
+        service.shutdown().await;
+    }
+    rebuild_to(&third, &world, &anvil.url);
+    refused(Some(&third), &[], "got one that begins after batch 2").await;
+    std::fs::remove_dir_all(dir.path().join("data/archive/snapshots")).unwrap();
+    refused(None, &[], "the log begins after batch 2, and the archive").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

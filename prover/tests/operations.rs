@@ -8,14 +8,56 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use common::*;
-use tenon_circuits::rollup::{Address, ChunkCapacity, L1Operation, Recipient, State, Transaction};
+use tenon_circuits::rollup::{Address, ChunkCapacity, L1Operation, Recipient, State, Transaction, field};
 use tenon_proto::v1::{self, JobState};
 use tenon_prover::{
     convert,
-    executor::{Executor, L1Ties, Limits, OperationQueue, QueueError, Submission, SubmitError},
+    executor::{Executor, L1Ties, Limits, OperationQueue, Position, QueueError, Submission, SubmitError},
     settlement::Archive,
-    store::{BatchLog, files::Files, sql::SqlStore},
+    store::{BatchLog, L1Store, LogStart, StoreError, files::Files, sql::SqlStore},
 };
+
+on_each_database! {
+    a_log_begins_where_it_is_told_once,
+}
+
+async fn a_log_begins_where_it_is_told_once(on: Database) {
+    let dir = on.directory();
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    let store = Arc::new(open_store(dir.path()).await);
+    assert_eq!((store.log_start().await.unwrap(), store.next_operation().await.unwrap()), (None, 0));
+    let state = State::from_accounts(&(0..ACCOUNTS).map(account).collect::<Vec<_>>()).unwrap();
+    let commitment = field::to_bytes(&state.commitment());
+    let start = LogStart { number: 7, timestamp: 50, state: commitment, queue_end: 30 };
+    store.begin_log(&start).await.unwrap();
+    store.begin_log(&start).await.unwrap();
+    assert_eq!((store.log_start().await.unwrap(), store.next_operation().await.unwrap()), (Some(start), 30));
+    let other = store.begin_log(&LogStart { number: 8, ..start }).await.unwrap_err();
+    assert!(matches!(other, StoreError::LogBegun { expected: 8, actual: 7 }), "{other}");
+
+    let files = Arc::new(Files::open(dir.path()).unwrap());
+    let origin = Position { number: 7, timestamp: 50, state };
+    let ties = L1Ties { queue: None, archive: Arc::new(Archive::new(&dir.path().join("archive"))) };
+    let limits = Limits {
+        chunk_capacity: CAPACITY,
+        chunks: 2,
+        l1_operations: 6,
+        queued_batches: 10,
+        checkpoint_interval: 100,
+    };
+    let again = async || {
+        let (store, origin, ties) = (Arc::clone(&store) as _, origin.clone(), ties.clone());
+        let files = Arc::clone(&files);
+        Executor::start(TestEngine::new(), store, files, rollup_domain(), origin, ties, limits).await.unwrap()
+    };
+    let executor = again().await;
+    let (job, _) = executor.submit(submission("first", vec![transfer(0, 1, 0)])).await.unwrap();
+    assert_eq!(job.batch.number, 8);
+    assert_eq!(store.next_operation().await.unwrap(), 30);
+    assert_eq!(again().await.position().number, 8);
+    executor.cancel(&job.id, false).await.unwrap();
+    assert_eq!((executor.position().number, again().await.position().number), (7, 7));
+}
 
 fn with_operations(
     key: &str,
@@ -174,12 +216,13 @@ async fn a_service_that_follows_its_l1_takes_operations_from_the_queue() {
         checkpoint_interval: 100,
     };
     let domain = rollup_domain();
+    let origin = Position::genesis(genesis);
     let ties = L1Ties {
         queue: Some(Arc::clone(&queue) as Arc<dyn OperationQueue>),
         archive: Arc::new(Archive::new(&dir.path().join("archive"))),
     };
     let executor =
-        Executor::start(TestEngine::new(), Arc::clone(&store) as _, files, domain, genesis, ties, limits)
+        Executor::start(TestEngine::new(), Arc::clone(&store) as _, files, domain, origin, ties, limits)
             .await
             .unwrap();
 

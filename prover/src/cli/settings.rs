@@ -40,7 +40,7 @@ pub struct InProcess;
 
 impl Names for InProcess {
     fn includes(name: &str) -> bool {
-        !matches!(name, "chain_id" | "rollup_address" | "genesis")
+        !matches!(name, "chain_id" | "rollup_address" | "genesis" | "from_snapshot")
     }
 }
 

@@ -101,6 +101,14 @@ pub struct Position {
     pub state: State,
 }
 
+impl Position {
+    /// The state before the first batch.
+    #[must_use]
+    pub fn genesis(state: State) -> Self {
+        Self { number: 0, timestamp: 0, state }
+    }
+}
+
 /// Limits of what is accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -122,7 +130,8 @@ pub struct Executor {
     store: Arc<dyn Store>,
     files: Arc<Files>,
     domain: Fr,
-    genesis: State,
+    /// What the log begins with.
+    origin: Position,
     l1: L1Ties,
     limits: Limits,
     /// Held from the first look at the state to the entry in the log.
@@ -131,7 +140,8 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Rebuilds the state from the log. With a queue, each batch consumes the operations that it gives.
+    /// Rebuilds the state from `origin`, which the log begins with, and the log. With a queue, each batch consumes the
+    /// operations that it gives.
     ///
     /// # Errors
     /// When the log can't be read or contradicts itself.
@@ -140,14 +150,15 @@ impl Executor {
         store: Arc<dyn Store>,
         files: Arc<Files>,
         domain: Fr,
-        genesis: State,
+        origin: Position,
         l1: L1Ties,
         limits: Limits,
     ) -> Result<Self, RebuildError> {
-        let position = RwLock::new(Position { number: 0, timestamp: 0, state: genesis.clone() });
+        let position = RwLock::new(origin.clone());
+        let first = origin.number;
         let executor =
-            Self { engine, store, files, domain, genesis, l1, limits, serial: Mutex::default(), position };
-        let last = executor.store.last_batch().await?.map_or(0, |batch| batch.number);
+            Self { engine, store, files, domain, origin, l1, limits, serial: Mutex::default(), position };
+        let last = executor.store.last_batch().await?.map_or(first, |batch| batch.number);
         let position = executor.rebuild(last).await?;
         executor.set_position(position);
         Ok(executor)
@@ -158,9 +169,9 @@ impl Executor {
         self.position.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Commitment to the state that the log starts from.
-    pub fn genesis_commitment(&self) -> Fr {
-        self.genesis.commitment()
+    /// What the log begins with.
+    pub fn origin(&self) -> &Position {
+        &self.origin
     }
 
     fn set_position(&self, position: Position) {
@@ -390,7 +401,7 @@ impl Executor {
                 Err(error) => warn!(batch, error, "checkpoint can't be used"),
             }
         }
-        Ok(Position { number: 0, timestamp: 0, state: self.genesis.clone() })
+        Ok(self.origin.clone())
     }
 
     /// Executes a logged batch again and compares it with the log.

@@ -137,7 +137,7 @@ impl ProverService {
             domain: field::to_bytes(&core.domain).to_vec(),
             last_batch: position.number,
             state: convert::element_bytes(&position.state.commitment()),
-            genesis_state: convert::element_bytes(&core.executor.genesis_commitment()),
+            genesis_state: convert::element_bytes(&core.executor.origin().state.commitment()),
             accounts: position.state.next_index(),
             jobs: counts
                 .iter()

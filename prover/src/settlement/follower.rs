@@ -14,6 +14,7 @@ use crate::{
     l1::{
         At, Block, Chain,
         events::{self, Event},
+        rollup::RollupContract,
     },
     store::{
         Store,
@@ -69,6 +70,11 @@ impl Follower {
         finality: Finality,
     ) -> Self {
         Self { chain, store, rollup, first_block, finality }
+    }
+
+    /// The contract that it follows.
+    pub(super) fn contract(&self) -> RollupContract<'_> {
+        RollupContract { chain: &*self.chain, address: self.rollup }
     }
 
     /// The newest final block; none where none is final yet.

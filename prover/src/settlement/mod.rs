@@ -7,6 +7,7 @@ pub mod publish;
 pub mod rebuild;
 pub mod service;
 pub mod settler;
+pub mod start;
 
 use crate::{
     l1::L1Error,
@@ -19,6 +20,7 @@ pub use outbox::{FeePolicy, Outbox};
 pub use publish::{Published, evaluate, publish};
 pub use service::{L1Connection, L1Side};
 pub use settler::{Parts, Settler, Step};
+pub use start::{StartStateError, first_state};
 
 /// What goes wrong between the service and L1.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,17 @@ pub enum SettlementError {
         expected: String,
         /// The contract's.
         actual: String,
+    },
+    /// L1 has final batches that the log lacks.
+    #[error(
+        "L1 has final batches up to {finalized}, and the log ends with batch {last}: this log can't go on; begin \
+         another one in an empty data directory, with --from-snapshot and what `tenon rebuild --output` writes"
+    )]
+    Behind {
+        /// The last final batch.
+        finalized: u64,
+        /// The log's last.
+        last: u64,
     },
     /// L1 took final batches back.
     #[error(

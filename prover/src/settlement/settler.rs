@@ -150,8 +150,9 @@ impl Settler {
     /// Moves the jobs of batches that are final on L1.
     async fn note_settled(&self) -> Result<(), SettlementError> {
         const PAGE: u32 = 64;
+        let begins = self.store.log_start().await?.map_or(0, |start| start.number);
         loop {
-            let next = *self.settled.lock().unwrap_or_else(PoisonError::into_inner) + 1;
+            let next = begins.max(*self.settled.lock().unwrap_or_else(PoisonError::into_inner)) + 1;
             let batches = self.store.final_batches(next, PAGE).await?;
             let Some(last) = batches.last().map(|batch| batch.number) else { return Ok(()) };
             for batch in batches {
@@ -178,7 +179,12 @@ impl Settler {
 
     /// The log has to lead to the contract's state.
     async fn check_state(&self, standing: &Standing) -> Result<(), SettlementError> {
-        let Some(logged) = self.store.batch(standing.finalized).await? else { return Ok(()) };
+        let Some(logged) = self.store.batch(standing.finalized).await? else {
+            let begins = self.store.log_start().await?.map_or(0, |start| start.number);
+            let last = self.store.last_batch().await?.map_or(begins, |batch| batch.number);
+            let finalized = standing.finalized;
+            return if finalized > last { Err(SettlementError::Behind { finalized, last }) } else { Ok(()) };
+        };
         let actual = field::to_bytes(&standing.state);
         if logged.summary.state_out == actual {
             return Ok(());

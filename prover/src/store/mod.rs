@@ -95,6 +95,16 @@ pub enum StoreError {
     /// A batch that isn't in the log.
     #[error("batch {0} is not in the log")]
     BatchUnknown(u64),
+    /// The log has its beginning already.
+    #[error(
+        "expected an empty log to begin after batch {expected}, got one that begins after batch {actual}"
+    )]
+    LogBegun {
+        /// Where it should begin.
+        expected: u64,
+        /// Where it does.
+        actual: u64,
+    },
     /// The run of batches can't be aggregated.
     #[error("batches {first} to {last} can't be aggregated: {message}")]
     RunRefused {
@@ -130,6 +140,19 @@ pub struct NewBatch {
     pub publication: Publication,
 }
 
+/// Where a log begins that continues what L1 has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStart {
+    /// The last batch before the log's first.
+    pub number: u64,
+    /// Its timestamp.
+    pub timestamp: u32,
+    /// Commitment to the state after it.
+    pub state: Digest,
+    /// The first operation of the contract's queue that no batch up to it consumed.
+    pub queue_end: u64,
+}
+
 /// A batch as the log has it.
 #[derive(Clone, Debug)]
 pub struct LoggedBatch {
@@ -150,6 +173,10 @@ pub struct LoggedBatch {
 pub trait BatchLog {
     /// Records `identity` (names and values) at first use; compares it later.
     async fn bind(&self, identity: &[(&str, String)]) -> Result<(), StoreError>;
+    /// Where the log begins; none for genesis.
+    async fn log_start(&self) -> Result<Option<LogStart>, StoreError>;
+    /// Has an empty log begin there; does nothing where it does already.
+    async fn begin_log(&self, start: &LogStart) -> Result<(), StoreError>;
     /// The last batch.
     async fn last_batch(&self) -> Result<Option<BatchSummary>, StoreError>;
     /// One batch.

@@ -74,9 +74,12 @@ impl L1Store for SqlStore {
     }
 
     async fn next_operation(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COALESCE(MAX(queue_end), 0) AS queue_end FROM publications")
-            .fetch_one(&self.readers)
-            .await?;
+        let row = sqlx::query(
+            "SELECT COALESCE((SELECT MAX(queue_end) FROM publications), (SELECT queue_end FROM log_start), 0)
+             AS queue_end",
+        )
+        .fetch_one(&self.readers)
+        .await?;
         unsigned(&row, "queue_end")
     }
 

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, Row, any::AnyRow};
 use tenon_circuits::rollup::ChunkCapacity;
 
-use super::{SqlStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned};
+use super::{
+    SqlStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned, unsigned32,
+};
 use crate::{
     jobs::{BatchSummary, Digest, Job, JobError, JobState},
-    store::{BatchLog, LoggedBatch, NewBatch, StoreError},
+    store::{BatchLog, LogStart, LoggedBatch, NewBatch, StoreError},
 };
 
 fn logged(row: &AnyRow) -> Result<LoggedBatch, StoreError> {
@@ -29,10 +31,23 @@ fn size(row: &AnyRow, column: &'static str) -> Result<usize, StoreError> {
     usize::try_from(number).map_err(|_| StoreError::Corrupt { what: column, found: number.to_string() })
 }
 
+/// The number of the last batch, or of the one before the log's first.
 async fn last_number(connection: &mut AnyConnection) -> Result<u64, StoreError> {
-    let row =
-        sqlx::query("SELECT COALESCE(MAX(number), 0) AS number FROM batches").fetch_one(connection).await?;
+    let row = sqlx::query(
+        "SELECT COALESCE((SELECT MAX(number) FROM batches), (SELECT number FROM log_start), 0) AS number",
+    )
+    .fetch_one(connection)
+    .await?;
     unsigned(&row, "number")
+}
+
+fn log_start(row: &AnyRow) -> Result<LogStart, StoreError> {
+    Ok(LogStart {
+        number: unsigned(row, "number")?,
+        timestamp: unsigned32(row, "timestamp")?,
+        state: digest(row, "state")?,
+        queue_end: unsigned(row, "queue_end")?,
+    })
 }
 
 #[async_trait]
@@ -62,6 +77,37 @@ impl BatchLog for SqlStore {
                 }
             }
         }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn log_start(&self) -> Result<Option<LogStart>, StoreError> {
+        let row = sqlx::query("SELECT * FROM log_start").fetch_optional(&self.readers).await?;
+        row.as_ref().map(log_start).transpose()
+    }
+
+    async fn begin_log(&self, start: &LogStart) -> Result<(), StoreError> {
+        let mut transaction = self.begin_led().await?;
+        let row = sqlx::query("SELECT * FROM log_start").fetch_optional(&mut *transaction).await?;
+        let found = row.as_ref().map(log_start).transpose()?;
+        let batches: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM batches").fetch_one(&mut *transaction).await?;
+        match found {
+            Some(found) if found == *start => return Ok(()),
+            None if batches == 0 => {}
+            _ => {
+                let actual = found.map_or(0, |found| found.number);
+                return Err(StoreError::LogBegun { expected: start.number, actual });
+            }
+        }
+        sqlx::query(
+            "INSERT INTO log_start (id, number, timestamp, state, queue_end) VALUES (1, $1, $2, $3, $4)",
+        )
+        .bind(int(start.number))
+        .bind(i64::from(start.timestamp))
+        .bind(start.state.as_slice())
+        .bind(int(start.queue_end))
+        .execute(&mut *transaction)
+        .await?;
         Ok(transaction.commit().await?)
     }
 
