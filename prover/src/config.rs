@@ -151,10 +151,10 @@ pub struct TlsFiles {
 /// How the service follows L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct L1Settings {
-    /// The node's JSON-RPC interface.
-    pub url: String,
+    /// The node's JSON-RPC interface; it may have a key in it.
+    pub url: Secret,
     /// A beacon node's interface, for blobs; the node's where absent.
-    pub beacon_url: Option<String>,
+    pub beacon_url: Option<Secret>,
     /// File with the key that commits and settles.
     pub key_file: Option<PathBuf>,
     /// When a block counts as final; by the chain where absent.
@@ -308,8 +308,8 @@ settings! {
     "rollup_address" = "0x0000000000000000000000000000000000000000", "address of the rollup contract";
     "genesis" = "", "file of the accounts that the log starts from";
     "from_snapshot" = "", "file that tenon rebuild wrote, for an empty log to go on from the last final batch on L1";
-    "l1_url" = "", "JSON-RPC address of the L1 node to follow and settle on, empty to do neither";
-    "l1_beacon_url" = "", "HTTP address of a beacon node for blobs, empty to ask the L1 node";
+    "l1_url" = "", "JSON-RPC address of the L1 node to follow and settle on, http:// or https://, empty to do neither";
+    "l1_beacon_url" = "", "HTTP or HTTPS address of a beacon node for blobs, empty to ask the L1 node";
     "l1_key_file" = "", "file with the hex private key that commits and settles, empty for TENON_L1_PRIVATE_KEY";
     "l1_finality" = "", "when L1 is final: finalized, or a number of confirmations; empty for finalized, 0 on development chains";
     "l1_first_block" = "0", "block in which the rollup contract was deployed";
@@ -626,7 +626,7 @@ impl Reader {
     }
 
     fn l1(&mut self) -> Option<Option<L1Settings>> {
-        let optional = |text: &str| Ok((!text.is_empty()).then(|| text.to_owned()));
+        let optional = |text: &str| Ok((!text.is_empty()).then(|| Secret::new(text)));
         let url = self.get("l1_url", optional);
         let beacon_url = self.get("l1_beacon_url", optional);
         let key_file = self.get("l1_key_file", |text| Ok((!text.is_empty()).then(|| PathBuf::from(text))));

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod executor;
 mod grpc;
 mod http;
+mod https;
 pub mod jobs;
 pub mod l1;
 mod listener;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use alloy::{eips::eip4844::Blob, primitives::B256, transports::http::reqwest};
+use alloy::{eips::eip4844::Blob, primitives::B256};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{L1Error, chain::Block};
+use super::{L1Error, chain::Block, http::NodeAddress};
 
 /// Time that the node gets for one answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// A beacon node.
 #[derive(Clone, Debug)]
 pub struct BeaconApi {
-    url: reqwest::Url,
+    address: NodeAddress,
     client: reqwest::Client,
 }
 
@@ -39,13 +39,8 @@ impl BeaconApi {
     /// # Errors
     /// When the URL isn't one.
     pub fn new(url: &str) -> Result<Self, L1Error> {
-        let unusable = |reason: String| L1Error::Unreachable { url: url.to_owned(), reason };
-        let parsed = reqwest::Url::parse(url).map_err(|error| unusable(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { url: parsed, client })
+        let address = NodeAddress::parse(url)?;
+        Ok(Self { client: address.client(REQUEST_TIMEOUT)?, address })
     }
 
     /// The blobs of a block among these; those that the node has dropped are missing.
@@ -68,24 +63,22 @@ impl BeaconApi {
             let since = block.timestamp.checked_sub(seconds(&genesis.genesis_time)?)?;
             since.checked_div(seconds(&spec.seconds_per_slot)?)
         });
-        slot.ok_or_else(|| self.unusable(format!("no slot for the time {}", block.timestamp)))
+        slot.ok_or_else(|| self.address.failed(&format!("no slot for the time {}", block.timestamp)))
     }
 
     /// What the node answers; none where it has nothing.
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, L1Error> {
-        let url = self.url.join(path).map_err(|error| self.unusable(error))?;
-        let answer = self.client.get(url).send().await.map_err(|error| self.unusable(error))?;
+        let unusable = |error: reqwest::Error| self.address.unreachable(&error.without_url());
+        let base = self.address.url().as_str().trim_end_matches('/');
+        let url = format!("{base}/{path}");
+        let answer = self.client.get(url).send().await.map_err(unusable)?;
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let answer = answer.error_for_status().map_err(|error| self.unusable(error))?;
-        let text = answer.text().await.map_err(|error| self.unusable(error))?;
+        let answer = answer.error_for_status().map_err(unusable)?;
+        let text = answer.text().await.map_err(unusable)?;
         let answer: Answer<T> = serde_json::from_str(&text)
-            .map_err(|error| self.unusable(format!("{path}: unexpected answer: {error}")))?;
+            .map_err(|error| self.address.failed(&format!("{path}: unexpected answer: {error}")))?;
         Ok(Some(answer.data))
-    }
-
-    fn unusable(&self, reason: impl ToString) -> L1Error {
-        L1Error::Unreachable { url: self.url.to_string(), reason: reason.to_string() }
     }
 }

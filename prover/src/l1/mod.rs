@@ -5,6 +5,7 @@ pub mod beacon;
 pub mod chain;
 pub mod deployment;
 pub mod events;
+mod http;
 pub mod local;
 pub mod node;
 pub mod rollup;

@@ -18,6 +18,7 @@ use super::{
     L1Error, SignedTransaction,
     beacon::BeaconApi,
     chain::{At, Block, Chain, Inclusion, Message, Prices},
+    http::NodeAddress,
 };
 
 /// Time that the node gets for one answer.
@@ -29,7 +30,7 @@ const KNOWN: [&str; 3] = ["already known", "already imported", "known transactio
 /// A node's JSON-RPC interface.
 #[derive(Clone, Debug)]
 pub struct Node {
-    url: String,
+    address: NodeAddress,
     provider: DynProvider,
     beacon: BeaconApi,
 }
@@ -41,21 +42,24 @@ impl Node {
     /// # Errors
     /// When a URL isn't one.
     pub fn new(url: &str, beacon_url: Option<&str>) -> Result<Self, L1Error> {
-        let parsed = url.parse().map_err(|error| L1Error::Unreachable {
-            url: url.to_owned(),
-            reason: format!("not a URL such as http://127.0.0.1:8545: {error}"),
-        })?;
-        let provider = ProviderBuilder::new().disable_recommended_fillers().connect_http(parsed).erased();
-        Ok(Self { url: url.to_owned(), provider, beacon: BeaconApi::new(beacon_url.unwrap_or(url))? })
+        let address = NodeAddress::parse(url)?;
+        let client = address.client(REQUEST_TIMEOUT)?;
+        let provider = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_reqwest(client, address.url().clone())
+            .erased();
+        Ok(Self { address, provider, beacon: BeaconApi::new(beacon_url.unwrap_or(url))? })
     }
 
-    fn unreachable(&self, reason: impl ToString) -> L1Error {
-        L1Error::Unreachable { url: self.url.clone(), reason: reason.to_string() }
+    /// Asks the node for what only some nodes do.
+    #[must_use]
+    pub fn provider(&self) -> &DynProvider {
+        &self.provider
     }
 
     fn failed(&self, action: &str, error: &RpcError<TransportErrorKind>) -> L1Error {
         let action = action.to_owned();
-        let Some(answer) = error.as_error_resp() else { return self.unreachable(error) };
+        let Some(answer) = error.as_error_resp() else { return self.address.unreachable(error) };
         match answer.as_revert_data() {
             Some(data) => L1Error::Reverted { action, reason: calldata::describe_error(&data) },
             None => L1Error::Failed { action, reason: answer.message.to_string() },
@@ -77,7 +81,7 @@ impl Node {
     ) -> Result<T, L1Error> {
         match timeout(REQUEST_TIMEOUT, answer).await {
             Ok(answer) => answer.map_err(|error| self.failed(action, &error)),
-            Err(_) => Err(self.unreachable(format!("no answer within {REQUEST_TIMEOUT:?}"))),
+            Err(_) => Err(self.address.failed(&format!("no answer within {REQUEST_TIMEOUT:?}"))),
         }
     }
 }
@@ -100,7 +104,7 @@ fn request(message: &Message) -> TransactionRequest {
 #[async_trait]
 impl Chain for Node {
     fn name(&self) -> String {
-        self.url.clone()
+        self.address.shown().to_owned()
     }
 
     async fn chain_id(&self) -> Result<u64, L1Error> {

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::{Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step};
 use crate::{
-    config::{Config, L1Settings},
+    config::{Config, L1Settings, Secret},
     core::Core,
     executor::Submission,
     l1::{Chain, DEVELOPMENT_CHAINS, L1Error, L1Key, Node, rollup::RollupContract},
@@ -49,7 +49,10 @@ impl L1Connection {
     /// When the URL isn't one or the key can't be read.
     pub fn from_settings(settings: &L1Settings, chain_id: u64) -> Result<Self, L1Error> {
         Ok(Self {
-            chain: Arc::new(Node::new(&settings.url, settings.beacon_url.as_deref())?),
+            chain: Arc::new(Node::new(
+                settings.url.reveal(),
+                settings.beacon_url.as_ref().map(Secret::reveal),
+            )?),
             key: L1Key::named(settings.key_file.as_deref())?,
             first_block: settings.first_block,
             finality: settings.finality.unwrap_or_else(|| usual_finality(chain_id)),

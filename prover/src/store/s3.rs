@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use http_body_util::BodyExt;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector as TcpConnector},
     rt::TokioExecutor,
@@ -14,7 +14,8 @@ use object_store::{
         HttpResponseBody, HttpService,
     },
 };
-use tokio_rustls::rustls::{ClientConfig, crypto::ring};
+
+use crate::https;
 
 /// Makes clients for `object_store`.
 #[derive(Debug)]
@@ -26,12 +27,7 @@ impl HttpConnector for Connector {
             store: "HTTP",
             source,
         };
-        let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(error.into()))?
-            .with_native_roots()
-            .map_err(|error| unusable(error.into()))?
-            .with_no_client_auth();
+        let tls = https::trusting_the_machine().map_err(|error| unusable(error.into()))?;
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
         let allows_plain = options.get_config_value(&ClientConfigKey::AllowHttp).as_deref() == Some("true");
         let builder = if allows_plain { builder.https_or_http() } else { builder.https_only() };

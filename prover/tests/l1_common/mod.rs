@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::providers::{Provider, ProviderBuilder};
+use alloy::providers::Provider;
 use serde_json::{Value, json};
 use tenon_prover::l1::{Chain, Node};
 
@@ -67,8 +67,7 @@ impl Anvil {
 
     /// Has it do something that only development nodes do.
     pub async fn request(&self, method: &'static str, parameters: Value) -> Value {
-        let provider = ProviderBuilder::new().connect_http(self.url.parse().unwrap());
-        provider.client().request(method, parameters).await.unwrap()
+        self.node.provider().client().request(method, parameters).await.unwrap()
     }
 
     pub async fn mine(&self, blocks: u64) {

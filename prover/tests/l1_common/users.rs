@@ -100,11 +100,13 @@ pub struct User {
     pub dir: TempDir,
     url: String,
     rollup: Address,
+    /// File of the certificates that the user's machine trusts.
+    pub trusted: Option<PathBuf>,
 }
 
 impl User {
     pub fn new(url: &str, rollup: Address) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), url: url.to_owned(), rollup }
+        Self { dir: tempfile::tempdir().unwrap(), url: url.to_owned(), rollup, trusted: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -126,10 +128,12 @@ impl User {
 
     async fn run_with(&self, arguments: Vec<String>) -> Run {
         let directory = self.dir.path().to_owned();
+        let trusted = self.trusted.clone().map(|file| ("SSL_CERT_FILE", file));
         let run = move || {
             let output = Command::new(env!("CARGO_BIN_EXE_tenon"))
                 .current_dir(directory)
                 .env_clear()
+                .envs(trusted)
                 .args(arguments)
                 .stdin(Stdio::null())
                 .output()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy::{
     primitives::{Bytes, U256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
 };
 use tenon_prover::{
     l1::{At, Chain, DEVELOPMENT_CHAINS, L1Key, LocalNode, Node},
@@ -53,9 +53,9 @@ impl DemoChain {
 
     /// A development node.
     pub async fn node(url: &str, operator: L1Key) -> Outcome<Self> {
-        let chain: Arc<dyn Chain> = Arc::new(Node::new(url, None).or_request("--l1")?);
-        let parsed = url.parse().map_err(|error| Failure::request_text(format!("--l1: {error}")))?;
-        let provider = ProviderBuilder::new().connect_http(parsed).erased();
+        let node = Node::new(url, None).or_request("--l1")?;
+        let provider = node.provider().clone();
+        let chain: Arc<dyn Chain> = Arc::new(node);
         let chain_id = chain.chain_id().await.or_work("--l1")?;
         if !DEVELOPMENT_CHAINS.contains(&chain_id) {
             return Err(Failure::request_text(format!(
