@@ -168,7 +168,7 @@ impl Service {
         if returned > 0 {
             warn!(tasks = returned, "tasks of an earlier process are queued again");
         }
-        let archive = Arc::new(Archive::new(&config.data_dir.join("archive")));
+        let archive = Arc::new(open_archive(&config)?);
         let l1 = match connection {
             Some(connection) => {
                 let side = L1Side::connect(connection, &config, &store, &files, &archive, domain).await?;
@@ -312,6 +312,18 @@ pub(crate) fn open_files(config: &Config) -> Result<Files, StartError> {
         None => Files::open(&config.data_dir)?,
         Some(ObjectStoreAddress::Directory(path)) => Files::at(Place::shared(path))?,
         Some(ObjectStoreAddress::Bucket(address)) => Files::at(Place::bucket(address, Handle::current())?)?,
+    })
+}
+
+/// The archive of the rollup's data, beside the other files.
+fn open_archive(config: &Config) -> Result<Archive, PlaceError> {
+    Ok(match &config.object_store {
+        None => Archive::new(&config.data_dir.join("archive")),
+        Some(ObjectStoreAddress::Directory(path)) => Archive::new(&path.join("archive")),
+        Some(ObjectStoreAddress::Bucket(address)) => {
+            let address = format!("{}/archive", address.trim_end_matches('/'));
+            Archive::at(Place::bucket(&address, Handle::current())?)
+        }
     })
 }
 

@@ -25,7 +25,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database; none for a file of SQLite in the data directory.
     pub database_url: Option<Secret>,
-    /// Where witnesses, proofs and checkpoints are; none for the data directory.
+    /// Where witnesses, proofs, checkpoints and the archive are; none for the data directory.
     pub object_store: Option<ObjectStoreAddress>,
     /// Directory of set-up files and proving keys.
     pub keys_dir: PathBuf,
@@ -274,7 +274,7 @@ macro_rules! settings {
 settings! {
     "data_dir" = ".tenon/data", "directory of the database, witnesses and proofs";
     "database_url" = "", "PostgreSQL database, such as postgres://tenon@db.example/tenon, empty for SQLite in data_dir";
-    "object_store" = "", "where witnesses, proofs and checkpoints are: s3://BUCKET/PREFIX, or a directory that machines share; empty for data_dir";
+    "object_store" = "", "where witnesses, proofs, checkpoints and the archive are: s3://BUCKET/PREFIX, or a directory that machines share; empty for data_dir";
     "keys_dir" = ".tenon/keys", "directory of set-up files and proving keys";
     "grpc_listen" = "127.0.0.1:7440", "address of the gRPC listener";
     "http_listen" = "127.0.0.1:7441", "address of the listener for page, metrics and health";

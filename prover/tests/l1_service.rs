@@ -297,7 +297,27 @@ async fn a_service_that_lost_everything_goes_on_from_what_l1_has() {
     rebuild_to(&third, &world, &anvil.url);
     refused(Some(&third), &[], "got one that begins after batch 2").await;
     std::fs::remove_dir_all(dir.path().join("data/archive/snapshots")).unwrap();
-    refused(None, &[], "the log begins after batch 2, and the archive").await;
+    refused(None, &[], "the log begins after batch 2, and the state after it isn't in").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_archive_lost_is_made_again_from_the_log() {
+    let anvil = Anvil::start(&[]).await;
+    let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let engine = TestEngine::new();
+    engine.leaf_gate.close();
+    let service = start_with(Arc::clone(&engine), dir.path(), &world, &anvil.url, &[]).await.unwrap();
+    world.deposit(1, 1000).await;
+    let started = Instant::now();
+    while world.standing().await.committed < 1 {
+        assert!(started.elapsed() < DEADLINE, "batch 1 is never committed");
+        sleep(Duration::from_millis(50)).await;
+    }
+    std::fs::remove_dir_all(dir.path().join("data/archive")).unwrap();
+    engine.leaf_gate.open();
+    finalized(&world, 1).await;
+    service.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

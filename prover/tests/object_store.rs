@@ -14,11 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::B256;
 use common::*;
+use tenon_circuits::rollup::field;
 use tenon_proto::v1::JobState;
-use tenon_prover::store::{
-    files::{FileError, FileKind, Files},
-    place::Place,
+use tenon_prover::{
+    settlement::Archive,
+    store::{
+        L1Store,
+        files::{FileError, FileKind, Files},
+        place::Place,
+    },
 };
 use tokio::{runtime::Handle, task::spawn_blocking};
 
@@ -131,6 +137,12 @@ fn files_in_a_bucket_are_checked_against_their_names() {
 }
 
 #[test]
+fn the_archive_is_in_the_bucket() {
+    let moto = Moto::start();
+    assert!(in_environment(moto.port, "archive").wait().unwrap().success());
+}
+
+#[test]
 fn a_store_that_is_slow_and_one_that_lost_everything() {
     let mut moto = Moto::start();
     let mut child = in_environment(moto.port, "batches");
@@ -200,5 +212,31 @@ async fn batches() {
         assert_eq!(events.last().unwrap().state(), JobState::Ready);
     }
     assert!(!fixture.dir.path().join("data/proofs").exists());
+    fixture.service.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the other tests"]
+async fn archive() {
+    if std::env::var(ENDPOINT).is_err() {
+        return;
+    }
+    let mut fixture = Fixture::start(&[("object_store", ADDRESS), ("checkpoint_interval", "1")]).await;
+    let job = fixture.submit(nth(1)).await;
+    assert!(!fixture.dir.path().join("data/archive").exists());
+    let store = open_store(fixture.dir.path()).await;
+    let published = store.publication(1).await.unwrap().unwrap();
+    let hashes: Vec<B256> = published.blob_hashes.iter().map(B256::from).collect();
+    let archive = Archive::at(Place::bucket(&format!("{ADDRESS}/archive"), Handle::current()).unwrap());
+    spawn_blocking(move || {
+        assert_eq!(archive.blobs(&hashes).unwrap().versioned_hashes(), hashes);
+        archive.l1_words(&published.l1_hash.into()).unwrap();
+        let state = field::from_bytes(&job.state_out.try_into().unwrap()).unwrap();
+        assert_eq!(archive.snapshot(1, &state).unwrap().unwrap().batch, 1);
+        let missing = archive.blobs(&[B256::ZERO]).unwrap_err();
+        assert!(missing.is_lost() && missing.to_string().contains("s3://tenon-test"), "{missing}");
+    })
+    .await
+    .unwrap();
     fixture.service.shutdown().await;
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -17,8 +17,10 @@ use tenon_prover::{
         Archive,
         rebuild::{Rebuilt, Sources, rebuild},
     },
+    store::place::Place,
     user::{self, Sender, UserError},
 };
+use tokio::runtime::Handle;
 
 use super::{
     failure::{Blame, Failure, Outcome},
@@ -160,10 +162,10 @@ pub struct History {
     /// HTTP address of a beacon node that still has the blobs; the L1 node is asked without it.
     #[arg(long, value_name = "URL")]
     pub beacon: Option<String>,
-    /// Directory with blobs, and perhaps snapshots, that anybody has kept; may be given several times. What it holds
-    /// is checked against L1.
-    #[arg(long = "archive", value_name = "DIR")]
-    archives: Vec<PathBuf>,
+    /// Directory or bucket (s3://BUCKET/PREFIX) with blobs, and perhaps snapshots, that anybody has kept; may be given
+    /// several times. What it holds is checked against L1.
+    #[arg(long = "archive", value_name = "PLACE")]
+    archives: Vec<String>,
     /// The block in which the contract was deployed, to save time.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     from_block: u64,
@@ -173,6 +175,19 @@ pub struct History {
 }
 
 impl History {
+    fn archives(&self, more: &[PathBuf]) -> Outcome<Vec<Archive>> {
+        let mut archives = Vec::with_capacity(self.archives.len() + more.len());
+        for place in &self.archives {
+            archives.push(if place.starts_with("s3://") {
+                Archive::at(Place::bucket(place, Handle::current()).or_request("--archive")?)
+            } else {
+                Archive::new(Path::new(place))
+            });
+        }
+        archives.extend(more.iter().map(|path| Archive::new(path)));
+        Ok(archives)
+    }
+
     /// Rebuilds the last final state, with `more` archives; from a snapshot in one of them only where that is wanted.
     pub async fn rebuild(
         &self,
@@ -189,7 +204,7 @@ impl History {
             rollup: contract.address,
             first_block: self.from_block,
             genesis,
-            archives: self.archives.iter().chain(more).map(|path| Archive::new(path)).collect(),
+            archives: self.archives(more)?,
             use_snapshots,
         };
         let rebuilt = rebuild(sources, |done, count| {

@@ -20,6 +20,7 @@ use tenon_circuits::{
     },
     witness::ChunkWitness,
 };
+use tenon_contracts::blob::Blobs;
 use tokio::{sync::Mutex, task::spawn_blocking};
 use tracing::{info, warn};
 
@@ -27,7 +28,7 @@ use crate::{
     core::unix_ms,
     engine::Engine,
     jobs::{Job, JobState},
-    settlement::Archive,
+    settlement::{Archive, ArchiveError},
     store::{
         LoggedBatch, NewBatch, Store, StoreError,
         files::{FileKind, Files},
@@ -294,6 +295,26 @@ impl Executor {
         execution.chunks.into_iter().nth(chunk as usize).ok_or_else(|| damaged("it has no such chunk"))
     }
 
+    /// Puts what a batch of the log publishes back in the archive.
+    ///
+    /// # Errors
+    /// When the batch isn't in the log, the log can't be replayed or the archive can't be written.
+    pub async fn republish(&self, number: u64) -> Result<(), RepublishError> {
+        let damaged = |message: String| RebuildError::Damaged { batch: number, message };
+        let state = self.rebuild(number.saturating_sub(1)).await?.state;
+        let logged =
+            self.store.batch(number).await?.ok_or_else(|| damaged("it is not in the log".to_owned()))?;
+        let (_, execution) = self.replay(state, logged).await?;
+        let archive = Arc::clone(&self.l1.archive);
+        spawn_blocking(move || {
+            let blobs = Blobs::from_words(&execution.da_words).map_err(ArchiveError::from)?;
+            archive.keep(&blobs, &execution.l1_words)
+        })
+        .await
+        .map_err(|error| damaged(error.to_string()))??;
+        Ok(())
+    }
+
     async fn check_queue(&self) -> Result<(), SubmitError> {
         let counts = self.store.job_counts().await?;
         let queued: u64 = counts.iter().filter(|(state, _)| state.is_open()).map(|(_, count)| count).sum();
@@ -453,6 +474,20 @@ pub enum CancelError {
     /// The state before the batch couldn't be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+}
+
+/// What a batch publishes isn't back in the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum RepublishError {
+    /// The log can't be replayed.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive can't be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
 }
 
 fn clock_seconds() -> u32 {

@@ -1,5 +1,5 @@
-//! Everything that L1 forgets: blobs and L1 words by their hashes, and snapshots of the state. Anybody may keep such a
-//! directory and nobody need trust it: what is read is checked against its name.
+//! Everything that L1 forgets: blobs and L1 words by their hashes, and snapshots of the state, in a directory or a bucket.
+//! Anybody may keep such an archive and nobody need trust it: what is read is checked against its name.
 //!
 //! ```text
 //! blobs/<versioned hash>          131,072 bytes
@@ -8,10 +8,8 @@
 //! ```
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use alloy::{
@@ -23,6 +21,8 @@ use tenon_circuits::rollup::{
     snapshot::{Snapshot, SnapshotError},
 };
 use tenon_contracts::blob::{self, BlobError, Blobs};
+
+use crate::store::place::Place;
 
 /// What goes wrong with an archive.
 #[derive(Debug, thiserror::Error)]
@@ -44,38 +44,47 @@ pub enum ArchiveError {
         reason: String,
     },
     /// Nothing is there.
-    #[error("the archive {path} has no {what} {hash}")]
+    #[error("there is no {what} at {path}")]
     Missing {
-        /// The archive.
+        /// Where it should be.
         path: PathBuf,
         /// What was looked for.
         what: &'static str,
-        /// Its hash.
-        hash: B256,
     },
     /// Blobs that don't hold words.
     #[error(transparent)]
     Blob(#[from] BlobError),
 }
 
-/// A directory of blobs, L1 words and snapshots.
-#[derive(Debug)]
-pub struct Archive {
-    root: PathBuf,
-    temporary: AtomicU64,
+impl ArchiveError {
+    /// Whether the content is gone, and has to be made again.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Damaged { .. })
+    }
 }
+
+/// Blobs, L1 words and snapshots. Reading and writing may block.
+#[derive(Debug)]
+pub struct Archive(Place);
 
 impl Archive {
     /// The archive in a directory, which needn't be there.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), temporary: AtomicU64::new(0) }
+        Self::at(Place::shared(root))
     }
 
-    /// Where it is.
+    /// The archive in this place.
     #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
+    pub fn at(place: Place) -> Self {
+        Self(place)
+    }
+
+    /// Where the state after a batch is, for people.
+    #[must_use]
+    pub fn locate_snapshot(&self, batch: u64, state: &Fr) -> PathBuf {
+        self.0.locate("snapshots", &snapshot_name(batch, state))
     }
 
     /// Keeps a batch's data for good.
@@ -119,8 +128,10 @@ impl Archive {
     /// # Errors
     /// When one is missing or damaged, or they aren't a batch's.
     pub fn blobs(&self, hashes: &[B256]) -> Result<Blobs, ArchiveError> {
-        let missing =
-            |hash: &B256| ArchiveError::Missing { path: self.root.clone(), what: "blob", hash: *hash };
+        let missing = |hash: &B256| {
+            let path = self.0.locate("blobs", &hash.to_string());
+            ArchiveError::Missing { path, what: "blob" }
+        };
         let blobs = hashes
             .iter()
             .map(|hash| self.blob(hash)?.ok_or_else(|| missing(hash)))
@@ -134,7 +145,8 @@ impl Archive {
     /// When they are missing or damaged.
     pub fn l1_words(&self, hash: &B256) -> Result<Vec<Fr>, ArchiveError> {
         let Some((path, bytes)) = self.read("l1_words", &hash.to_string())? else {
-            return Err(ArchiveError::Missing { path: self.root.clone(), what: "L1 words", hash: *hash });
+            let path = self.0.locate("l1_words", &hash.to_string());
+            return Err(ArchiveError::Missing { path, what: "file of L1 words" });
         };
         let damaged = |reason: String| ArchiveError::Damaged { path: path.clone(), reason };
         let actual = keccak256(&bytes);
@@ -152,10 +164,9 @@ impl Archive {
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn keep_snapshot(&self, snapshot: &Snapshot) -> Result<PathBuf, ArchiveError> {
+    pub fn keep_snapshot(&self, snapshot: &Snapshot) -> Result<(), ArchiveError> {
         let name = snapshot_name(snapshot.batch, &snapshot.state.commitment());
-        self.write("snapshots", &name, &snapshot.to_bytes())?;
-        Ok(self.root.join("snapshots").join(name))
+        self.write("snapshots", &name, &snapshot.to_bytes())
     }
 
     /// The state after a batch, if it is there with this commitment.
@@ -175,17 +186,9 @@ impl Archive {
         Ok(Some(snapshot))
     }
 
-    /// Numbers of the batches after which there are snapshots, as their names say.
-    #[must_use]
-    pub fn snapshots(&self) -> Vec<u64> {
-        let Ok(entries) = fs::read_dir(self.root.join("snapshots")) else { return Vec::new() };
-        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.split('-').next()?.parse().ok();
-        entries.flatten().filter_map(number).collect()
-    }
-
     fn read(&self, kind: &str, name: &str) -> Result<Option<(PathBuf, Vec<u8>)>, ArchiveError> {
-        let path = self.root.join(kind).join(name);
-        match fs::read(&path) {
+        let path = self.0.locate(kind, name);
+        match self.0.read(kind, name) {
             Ok(bytes) => Ok(Some((path, bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ArchiveError::File { path, error }),
@@ -194,22 +197,16 @@ impl Archive {
 
     /// Writes a file so that a crash leaves either the whole file or none.
     fn write(&self, kind: &str, name: &str, content: &[u8]) -> Result<(), ArchiveError> {
-        let directory = self.root.join(kind);
-        let path = directory.join(name);
-        if fs::read(&path).is_ok_and(|found| found == content) {
+        if self.0.read(kind, name).is_ok_and(|found| found == content) {
             return Ok(());
         }
-        let count = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = directory.join(format!("{}-{count}.tmp", std::process::id()));
-        let written = fs::create_dir_all(&directory)
-            .and_then(|()| File::create(&temporary))
-            .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| File::open(&directory)?.sync_all());
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            ArchiveError::File { path, error }
-        })
+        let failed = |(path, error)| ArchiveError::File { path, error };
+        let mut written = self.0.write(kind, name, content);
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            self.0.prepare(&[kind]).map_err(failed)?;
+            written = self.0.write(kind, name, content);
+        }
+        written.map_err(|error| failed((self.0.locate(kind, name), error)))
     }
 }
 
@@ -229,6 +226,8 @@ fn snapshot_name(batch: u64, state: &Fr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tenon_circuits::rollup::State;
 
     use super::*;
@@ -264,8 +263,8 @@ mod tests {
         let archive = Archive::new(directory.path());
         let state = State::new();
         let snapshot = Snapshot { domain: Fr::from(5), batch: 3, state: state.clone() };
-        let path = archive.keep_snapshot(&snapshot).unwrap();
-        assert_eq!(archive.snapshots(), [3]);
+        archive.keep_snapshot(&snapshot).unwrap();
+        let path = archive.locate_snapshot(3, &state.commitment());
         assert_eq!(archive.snapshot(3, &state.commitment()).unwrap(), Some(snapshot));
         assert_eq!(archive.snapshot(4, &state.commitment()).unwrap(), None);
         fs::write(path, "nothing").unwrap();

@@ -1,7 +1,7 @@
 //! Every account from what L1 has: the queue's operations and the batches' outcomes from events, the transactions from
 //! blobs. Nothing of an operator's is needed but its published data, and no archive is trusted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::{
     eips::eip4844::Blob,
@@ -12,6 +12,7 @@ use tenon_circuits::rollup::{
     replay::{ReplayError, replay},
 };
 use tenon_contracts::blob::{self, BlobError};
+use tokio::task::spawn_blocking;
 
 use super::Archive;
 use crate::l1::{
@@ -74,6 +75,9 @@ pub enum RebuildError {
         /// What is wrong.
         error: ReplayError,
     },
+    /// The work was interrupted.
+    #[error("stopped: {0}")]
+    Interrupted(String),
     /// The data leads elsewhere than the contract.
     #[error("batch {number}: expected the state {expected} after it, got {actual}")]
     State {
@@ -97,7 +101,7 @@ pub struct Sources<'a> {
     pub first_block: u64,
     /// The state before the first batch.
     pub genesis: State,
-    /// Directories with blobs and snapshots, looked at before the chain's blobs are.
+    /// Archives of blobs and snapshots, looked at before the chain's blobs are.
     pub archives: Vec<Archive>,
     /// Whether snapshots may stand for the batches before them.
     pub use_snapshots: bool,
@@ -223,11 +227,17 @@ pub async fn rebuild(
     let standing = contract.standing().await?;
     let block = chain.block(At::Latest).await?.map_or(0, |block| block.number);
     let history = History::collect(events::read(chain, rollup, first_block, block).await?)?;
+    let (history, archives) = (Arc::new(history), Arc::new(archives));
     let count = history.batches.len() as u64;
     if count < standing.finalized {
         return Err(RebuildError::Gap { what: "final batch", expected: standing.finalized, actual: count });
     }
-    let (from, state) = start(&history, genesis, &archives, use_snapshots);
+    let (from, state) = if use_snapshots {
+        let (history, archives) = (Arc::clone(&history), Arc::clone(&archives));
+        blocking(move || newest_snapshot(&history, &archives)).await?.unwrap_or((0, genesis))
+    } else {
+        (0, genesis)
+    };
     let consumed = history.batches.last().map_or(0, |batch| batch.queue_end);
     let mut rebuilt = Rebuilt {
         state,
@@ -255,39 +265,37 @@ pub async fn rebuild(
     Ok(rebuilt)
 }
 
-/// The newest snapshot that is a final batch's state, or genesis.
-fn start(history: &History, genesis: State, archives: &[Archive], use_snapshots: bool) -> (u64, State) {
-    if use_snapshots {
-        for batch in history.batches.iter().rev() {
-            for archive in archives {
-                // A damaged snapshot only costs time.
-                if let Ok(Some(snapshot)) = archive.snapshot(batch.number, &batch.state_out) {
-                    return (batch.number, snapshot.state);
-                }
-            }
-        }
-    }
-    (0, genesis)
+/// The newest snapshot that is a final batch's state.
+fn newest_snapshot(history: &History, archives: &[Archive]) -> Option<(u64, State)> {
+    // A damaged snapshot only costs time.
+    let snapshot =
+        |batch: &Final, archive: &Archive| archive.snapshot(batch.number, &batch.state_out).ok()?;
+    history.batches.iter().rev().find_map(|batch| {
+        let found = archives.iter().find_map(|archive| snapshot(batch, archive));
+        found.map(|snapshot| (batch.number, snapshot.state))
+    })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RebuildError> {
+    spawn_blocking(work).await.map_err(|error| RebuildError::Interrupted(error.to_string()))
 }
 
 async fn find_blobs(
     chain: &dyn Chain,
-    archives: &[Archive],
+    archives: &Arc<Vec<Archive>>,
     batch: &Final,
     rebuilt: &mut Rebuilt,
 ) -> Result<Vec<Blob>, RebuildError> {
     if batch.blob_hashes.is_empty() {
         return Err(RebuildError::NoBlobs { number: batch.number });
     }
-    let mut found: BTreeMap<B256, Blob> = BTreeMap::new();
-    for hash in &batch.blob_hashes {
-        // What is damaged in one place may be whole in another.
-        let archived = archives.iter().find_map(|archive| archive.blob(hash).ok().flatten());
-        if let Some(blob) = archived {
-            found.insert(*hash, blob);
-            rebuilt.archived_blobs += 1;
-        }
-    }
+    let (archives, hashes) = (Arc::clone(archives), batch.blob_hashes.clone());
+    // What is damaged in one place may be whole in another.
+    let archived = move |hash: &B256| archives.iter().find_map(|archive| archive.blob(hash).ok().flatten());
+    let mut found: BTreeMap<B256, Blob> =
+        blocking(move || hashes.into_iter().filter_map(|hash| Some((hash, archived(&hash)?))).collect())
+            .await?;
+    rebuilt.archived_blobs += found.len() as u64;
     let missing: Vec<B256> =
         batch.blob_hashes.iter().copied().filter(|hash| !found.contains_key(hash)).collect();
     if !missing.is_empty()

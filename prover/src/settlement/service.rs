@@ -135,6 +135,9 @@ impl L1Side {
                 }
                 Err(error) => {
                     pause = (pause * 2).clamp(self.poll, LONGEST_PAUSE);
+                    if matches!(&error, SettlementError::Archive(error) if error.is_lost()) {
+                        self.restore(&core).await;
+                    }
                     if error.is_passing() {
                         warn!(%error, retry_in = ?pause, "L1");
                     } else {
@@ -153,6 +156,20 @@ impl L1Side {
         match &self.settler {
             Some(settler) => settler.step().await,
             None => self.follower.sync().await.map(|_| Step::Idle),
+        }
+    }
+
+    /// Puts what unsettled batches publish back in the archive, from the log.
+    async fn restore(&self, core: &Core) {
+        let settled = match self.follower.contract().standing().await {
+            Ok(standing) => standing.finalized,
+            Err(error) => return warn!(%error, "L1"),
+        };
+        for number in settled + 1..=core.executor.position().number {
+            match core.executor.republish(number).await {
+                Ok(()) => info!(batch = number, "what the batch publishes was put back in the archive"),
+                Err(error) => return error!(batch = number, %error, "the batch's data can't be made again"),
+            }
         }
     }
 

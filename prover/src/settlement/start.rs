@@ -89,16 +89,14 @@ pub enum StartStateError {
     },
     /// The log's first state is lost.
     #[error(
-        "the log begins after batch {batch}, and the archive {archive} has no snapshot of the state {state} any more: \
-         put it back, or begin another log with `tenon rebuild` and --from-snapshot"
+        "the log begins after batch {batch}, and the state after it isn't in {path} any more: put it back, or begin \
+         another log with `tenon rebuild` and --from-snapshot"
     )]
     Lost {
         /// The batch.
         batch: u64,
-        /// The commitment to it.
-        state: String,
         /// Where it should be.
-        archive: PathBuf,
+        path: PathBuf,
     },
 }
 
@@ -140,11 +138,10 @@ pub async fn first_state(
     let snapshot = blocking(move || kept.snapshot(number, &commitment)).await??;
     match snapshot {
         Some(Snapshot { state, .. }) => Ok(Some(Position { number, timestamp, state })),
-        None => Err(StartStateError::Lost {
-            batch: number,
-            state: field::to_hex(&commitment),
-            archive: archive.root().to_owned(),
-        }),
+        None => {
+            let path = archive.locate_snapshot(number, &commitment);
+            Err(StartStateError::Lost { batch: number, path })
+        }
     }
 }
 
