@@ -16,7 +16,7 @@ use crate::{
     engine::{AggregateProof, CircuitInfo, LeafProof},
     executor::{Submission, Violation},
     jobs::{
-        Aggregation, AggregationState, Event, Job, JobError, JobState,
+        Aggregation, AggregationState, Event, Job, JobError, JobState, MAX_PRIORITY,
         progress::{self, Means},
     },
     store::StageRecord,
@@ -101,8 +101,16 @@ pub fn submission(request: v1::SubmitBatchRequest) -> Submission {
         );
         violations.add("idempotency_key", "IDEMPOTENCY_KEY_INVALID", message);
     }
-    let payload =
-        v1::SubmitBatchRequest { idempotency_key: String::new(), max_error_bytes: 0, ..request.clone() };
+    let payload = v1::SubmitBatchRequest {
+        idempotency_key: String::new(),
+        max_error_bytes: 0,
+        priority: 0,
+        ..request.clone()
+    };
+    if request.priority > MAX_PRIORITY {
+        let message = format!("expected at most {MAX_PRIORITY}, got {}", request.priority);
+        violations.add("priority", "PRIORITY_TOO_HIGH", message);
+    }
     let domain = violations.element("domain", &request.domain);
     let transactions = (0usize..)
         .zip(&request.transactions)
@@ -120,6 +128,7 @@ pub fn submission(request: v1::SubmitBatchRequest) -> Submission {
         fee_accounts: request.fee_accounts,
         l1_operations,
         transactions,
+        priority: request.priority,
         violations: violations.0,
     }
 }
@@ -307,6 +316,7 @@ pub fn job(job: &Job, pace: Option<Pace>) -> v1::Job {
         updated_at_ms: job.updated_at_ms,
         last_sequence: job.last_sequence,
         l1_operations: job.batch.l1_operations,
+        priority: job.priority,
     }
 }
 

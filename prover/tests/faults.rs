@@ -18,15 +18,22 @@ use common::{
     processes::{HEARTBEAT, Process, Role},
     *,
 };
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tenon_proto::v1::{self, JobState, prover_client::ProverClient};
-use tenon_prover::store::{JobStore, TaskStore};
+use tenon_prover::store::{JobStore, MAX_LOST_WORKERS, TaskStore};
 use tokio::time::sleep;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 
 /// Longest wait for a job.
 const JOB_LIMIT: Duration = Duration::from_secs(120);
+
+/// Longest time that a process which hangs in a transaction holds up others.
+const HUNG_TRANSACTION_LIMIT: Duration = Duration::from_secs(6);
+
+/// The lock of the store's longer transactions.
+const GRAPH_LOCK: i64 = 0x7465_6e6f_6e00;
 
 /// Watchers of one job.
 const WATCHERS: usize = 200;
@@ -170,6 +177,33 @@ async fn a_worker_that_dies_of_its_task_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_kills_every_worker_fails_its_job_and_can_be_restarted() {
+    let dir = Database::Postgres.directory();
+    let server = Process::start(dir.path(), Role::server("server"));
+    let mut client = server.client().await;
+    let job = submit(&mut client, 1).await;
+    for _ in 0..MAX_LOST_WORKERS {
+        Process::spawn(dir.path(), Role::worker("dying", "die")).died();
+    }
+    let events = watch_within(&mut client, &job.id, 0, JOB_LIMIT).await;
+    let last = events.last().unwrap();
+    assert_eq!(last.state(), JobState::Failed);
+    let error = last.error.as_ref().unwrap();
+    assert_eq!(error.reason, "WORKERS_LOST");
+    assert!(error.message.contains("memory"), "{}", error.message);
+    let lost = events.iter().filter(|event| event.message.contains("was lost")).count();
+    assert_eq!(lost, MAX_LOST_WORKERS as usize);
+    // With what it needs, the same batch is proven.
+    submit(&mut client, 1).await;
+    let worker = Process::start(dir.path(), Role::worker("worker", "none"));
+    let job = client.get_job(v1::GetJobRequest { job_id: job.id }).await.unwrap().into_inner().job.unwrap();
+    let events = watch_within(&mut client, &job.id, last.sequence, JOB_LIMIT).await;
+    assert_eq!(events.last().unwrap().state(), JobState::Ready);
+    worker.terminate();
+    server.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_is_replaced_while_workers_go_on() {
     let dir = Database::Postgres.directory();
     let mut server = Process::start(dir.path(), Role::server("server"));
@@ -231,6 +265,43 @@ async fn a_worker_cut_off_in_its_task_is_refused() {
     hanging.kill();
     sound(&dir, &mut client, 1).await;
     other.terminate();
+    server.terminate();
+}
+
+/// Takes the lock of the store's longer transactions, as a slow process does.
+async fn hold_the_store(dir: &TempDir) -> PgConnection {
+    let url = fs::read_to_string(dir.path().join(DATABASE_URL)).unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(GRAPH_LOCK).execute(&mut connection).await.unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_stopped_in_the_middle_of_leasing_holds_nobody_up() {
+    let dir = Database::Postgres.directory();
+    let server = Process::start(dir.path(), Role::server("server"));
+    let mut client = server.client().await;
+    let job = submit(&mut client, 1).await;
+    let held = hold_the_store(&dir).await;
+    let hanging = Process::start(dir.path(), Role::worker("hanging", "none"));
+    sleep(Duration::from_secs(1)).await;
+    hanging.signal("STOP");
+    held.close().await.unwrap();
+    // The database ends the transaction that the worker is in the middle of; meanwhile everybody else waits for it.
+    let stopped = Instant::now();
+    submit(&mut client, 2).await;
+    println!("the next batch accepted after {:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < HUNG_TRANSACTION_LIMIT, "after {:?}", stopped.elapsed());
+    let other = Process::start(dir.path(), Role::worker("other", "none"));
+    sound(&dir, &mut client, 2).await;
+    hanging.signal("CONT");
+    // What it had begun came to nothing: no task was its own.
+    let stages = client.get_job(v1::GetJobRequest { job_id: job.id }).await.unwrap().into_inner();
+    assert_eq!(stages.receipt.unwrap().stages[0].attempts, 1);
+    submit(&mut client, 3).await;
+    other.terminate();
+    sound(&dir, &mut client, 3).await;
+    hanging.terminate();
     server.terminate();
 }
 

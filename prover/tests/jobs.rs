@@ -355,7 +355,7 @@ async fn a_proof_that_cannot_be_stored_is_tried_again(on: Database) {
     fs::create_dir(&proofs).unwrap();
     let events = fixture.watch(&job.id, 0).await;
     assert_eq!(events.last().unwrap().state(), JobState::Ready);
-    assert!(events.iter().any(|event| event.message.contains("handed back: writing ")));
+    assert!(events.iter().any(|event| event.message.contains("its result couldn't be stored: writing ")));
     fixture.service.shutdown().await;
 }
 
@@ -364,9 +364,9 @@ async fn a_full_disk_is_waited_out(on: Database) {
     let mut fixture = Fixture::on(on, &[]).await;
     fixture.engine.leaf_gate.close();
     let job = fixture.submit(nth(1)).await;
-    // The next unfinished files are on a device that is always full.
+    // The next unfinished files are on a device that is always full, however often each proof is offered.
     let proofs = fixture.dir.path().join("data").join("proofs");
-    for number in 0..6 {
+    for number in 0..22 {
         std::os::unix::fs::symlink("/dev/full", proofs.join(format!("{number}.tmp"))).unwrap();
     }
     fixture.engine.leaf_gate.open();

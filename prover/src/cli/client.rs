@@ -189,7 +189,11 @@ fn transaction_index(field: &str) -> Option<usize> {
 }
 
 /// The request that submits a batch.
-pub fn submission(document: &BatchDocument, idempotency_key: String) -> v1::SubmitBatchRequest {
+pub fn submission(
+    document: &BatchDocument,
+    idempotency_key: String,
+    priority: u32,
+) -> v1::SubmitBatchRequest {
     v1::SubmitBatchRequest {
         idempotency_key,
         domain: convert::element_bytes(&document.domain),
@@ -198,6 +202,7 @@ pub fn submission(document: &BatchDocument, idempotency_key: String) -> v1::Subm
         transactions: document.transactions.iter().map(convert::transaction_message).collect(),
         max_error_bytes: MAX_ERROR_BYTES,
         l1_operations: document.l1_operations.iter().map(convert::l1_operation_message).collect(),
+        priority,
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Submit {
     /// the batch.
     #[arg(long, value_name = "NAME")]
     idempotency_key: Option<String>,
+    /// How far its proofs are ahead of other batches', 0 to 100; each step is worth a minute of waiting.
+    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    priority: u32,
     /// Follows the job until it ends.
     #[arg(long)]
     watch: bool,
@@ -51,7 +54,7 @@ impl Submit {
             BatchDocument::from_json(&text).or_request(format!("batch {}", self.file.display()))?;
         let key = self.idempotency_key.unwrap_or_else(|| digest_of(&document));
         let mut client = self.server.connect().await?;
-        let reply = match client.submit_batch(client::submission(&document, key)).await {
+        let reply = match client.submit_batch(client::submission(&document, key, self.priority)).await {
             Ok(reply) => reply.into_inner(),
             Err(status) => {
                 let refusal = Refusal::new(&status);
@@ -451,6 +454,7 @@ pub fn job_json(job: &v1::Job) -> Value {
         "transactions": job.transactions,
         "l1_operations": job.l1_operations,
         "chunks": job.chunks,
+        "priority": job.priority,
         "state_in": output::hex(&job.state_in),
         "state_out": output::hex(&job.state_out),
         "commit": output::hex(&job.commit),

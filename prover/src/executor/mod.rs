@@ -240,6 +240,7 @@ impl Executor {
             chunk_capacity: self.limits.chunk_capacity,
             witnesses: prepared.witnesses,
             publication: prepared.publication,
+            priority: submission.priority,
         };
         let job = self.store.accept(new).await?;
         info!(

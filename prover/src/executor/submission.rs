@@ -15,7 +15,7 @@ use crate::{
 pub struct Submission {
     /// The client's name for it.
     pub idempotency_key: String,
-    /// SHA-256 of everything else.
+    /// SHA-256 of everything else but the priority.
     pub payload_digest: Digest,
     /// The domain that its transactions were signed for.
     pub domain: Fr,
@@ -27,6 +27,8 @@ pub struct Submission {
     pub l1_operations: Vec<L1Operation>,
     /// In the order of execution.
     pub transactions: Vec<Transaction>,
+    /// How far its proofs are ahead of others', up to [`MAX_PRIORITY`](crate::jobs::MAX_PRIORITY).
+    pub priority: u32,
     /// What is wrong with the encoding. The fields concerned hold placeholders.
     pub violations: Vec<Violation>,
 }

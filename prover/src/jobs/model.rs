@@ -152,6 +152,8 @@ pub struct Job {
     pub batch: BatchSummary,
     /// Leaf proofs made.
     pub leaves_done: u32,
+    /// How far its proofs are ahead of others', up to [`MAX_PRIORITY`](super::MAX_PRIORITY).
+    pub priority: u32,
     /// The aggregation that covers it.
     pub aggregation: Option<u64>,
     /// Why it failed or was cancelled.

@@ -16,6 +16,7 @@ use crate::{
     config::{Config, L1Settings, Secret},
     core::Core,
     executor::Submission,
+    jobs::MAX_PRIORITY,
     l1::{Chain, DEVELOPMENT_CHAINS, L1Error, L1Key, Node, rollup::RollupContract},
     store::{Store, files::Files},
 };
@@ -191,6 +192,7 @@ impl L1Side {
             fee_accounts: Vec::new(),
             l1_operations: Vec::new(),
             transactions: Vec::new(),
+            priority: MAX_PRIORITY,
             violations: Vec::new(),
         };
         match core.executor.submit(submission).await {

@@ -138,6 +138,8 @@ pub struct NewBatch {
     pub witnesses: Vec<Digest>,
     /// What it publishes.
     pub publication: Publication,
+    /// How far it is ahead of others, up to [`MAX_PRIORITY`](crate::jobs::MAX_PRIORITY).
+    pub priority: u32,
 }
 
 /// Where a log begins that continues what L1 has.
@@ -220,6 +222,10 @@ pub trait JobStore {
 /// What the names of the workers of the server's own process start with; the others' names start otherwise.
 pub const SERVICE_OWNER: &str = "service/";
 
+/// Workers in a row that are lost with a task before it fails: a proof for which no worker has the memory would end
+/// one after the other.
+pub const MAX_LOST_WORKERS: u32 = 5;
+
 /// What became of a task that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -292,7 +298,7 @@ pub trait TaskStore {
     ) -> Result<Failure, StoreError>;
     /// Gives a task back without counting a failure; `note` goes to its job's events.
     async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError>;
-    /// Takes back tasks whose lease ran out, but for those of the server's own workers, which live as long as it does.
+    /// Takes back tasks whose lease ran out ([`MAX_LOST_WORKERS`] times at most), but for those of the server's own workers, which live as long as it does.
     /// Gives their number.
     async fn expire(&self) -> Result<u64, StoreError>;
     /// Tasks that have been in work for longer than `deadline_ms`, whatever their worker says.

@@ -1,8 +1,14 @@
 //! Admission of proofs by the memory that they are expected to take.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use crate::jobs::TaskKind;
+
+/// Time that a queued task may find no memory because smaller ones take it, before these wait.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Memory shared by the workers.
 #[derive(Debug)]
@@ -10,15 +16,28 @@ pub(super) struct Admission {
     /// In bytes; 0 for no limit.
     limit: u64,
     used: Mutex<u64>,
+    /// Since when a queued task finds no memory.
+    crowded_out: Mutex<Option<Instant>>,
 }
 
 impl Admission {
     pub fn new(limit: u64) -> Self {
-        Self { limit, used: Mutex::new(0) }
+        Self { limit, used: Mutex::new(0), crowded_out: Mutex::new(None) }
     }
 
     fn used(&self) -> MutexGuard<'_, u64> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether small tasks have to wait until the memory in use is free, because a large one has found none for too
+    /// long. `queued` says whether there is a task of a kind that doesn't fit.
+    pub fn holds_back(&self, queued: bool, now: Instant) -> bool {
+        let mut since = self.crowded_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !queued {
+            *since = None;
+            return false;
+        }
+        now.saturating_duration_since(*since.get_or_insert(now)) >= PATIENCE
     }
 
     /// The kinds of task that fit now, with memory reserved for the largest of them. When nothing
@@ -74,6 +93,19 @@ mod tests {
         drop(first);
         drop(second);
         assert_eq!(*admission.used(), 0);
+    }
+
+    #[test]
+    fn a_large_proof_isnt_crowded_out() {
+        let admission = Admission::new(7);
+        let start = Instant::now();
+        assert!(!admission.holds_back(true, start));
+        assert!(!admission.holds_back(true, start + PATIENCE / 2));
+        assert!(!admission.holds_back(false, start + PATIENCE / 2));
+        assert!(!admission.holds_back(true, start + PATIENCE));
+        assert!(admission.holds_back(true, start + PATIENCE * 2));
+        assert!(admission.holds_back(true, start + PATIENCE * 3));
+        assert!(!admission.holds_back(false, start + PATIENCE * 3));
     }
 
     #[test]

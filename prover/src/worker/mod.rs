@@ -166,7 +166,10 @@ fn work(shared: &Shared, worker: usize, pool: &ThreadPool) {
     let mut watchdog = Watchdog::default();
     while !crew.is_stopping() {
         changes.borrow_and_update();
-        let (kinds, mut reserved) = shared.admission.reserve(&needs);
+        let (mut kinds, mut reserved) = shared.admission.reserve(&needs);
+        if is_held_back(shared, &needs, &kinds) {
+            kinds.clear();
+        }
         let leased = if kinds.is_empty() {
             Ok(None)
         } else {
@@ -195,6 +198,21 @@ fn work(shared: &Shared, worker: usize, pool: &ThreadPool) {
             let _ = timeout(IDLE, changes.changed()).await;
         });
     }
+}
+
+/// Whether the tasks that fit wait, so that one gets memory which doesn't.
+fn is_held_back(shared: &Shared, needs: &[(TaskKind, u64)], fitting: &[TaskKind]) -> bool {
+    let refused: Vec<TaskKind> =
+        needs.iter().map(|(kind, _)| *kind).filter(|kind| !fitting.contains(kind)).collect();
+    let queued = !refused.is_empty()
+        && match shared.runtime.block_on(shared.crew.source.leasable(&refused)) {
+            Ok(tasks) => tasks > 0,
+            Err(error) => {
+                debug!(%error, "the queue can't be looked at; trying again");
+                false
+            }
+        };
+    shared.admission.holds_back(queued, Instant::now())
 }
 
 /// Notices that a worker gets nothing although there is something to do.
@@ -300,8 +318,9 @@ fn save(shared: &Shared, lease: &Lease, outcome: &Outcome) {
                 error!(%error, "the result couldn't be stored; the task is handed back");
                 let note = format!("its result couldn't be stored: {error}");
                 let outcome = Outcome::HandedBack { note, lost: Lost::Nothing };
-                if let Err(error) = shared.runtime.block_on(crew.source.finish(lease, &outcome)) {
-                    error!(%error, "task not handed back; its lease will run out");
+                match shared.runtime.block_on(crew.source.finish(lease, &outcome)) {
+                    Ok(failure) => report(crew, lease, &outcome, failure),
+                    Err(error) => error!(%error, "task not handed back; its lease will run out"),
                 }
                 return;
             }

@@ -274,6 +274,7 @@ pub fn request(key: &str, transactions: &[Transaction]) -> v1::SubmitBatchReques
         transactions: transactions.iter().map(convert::transaction_message).collect(),
         max_error_bytes: 0,
         l1_operations: Vec::new(),
+        priority: 0,
     }
 }
 

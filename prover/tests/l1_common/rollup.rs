@@ -296,6 +296,7 @@ impl World {
             chunk_capacity: capacity,
             witnesses: vec![[number as u8; 32]],
             publication,
+            priority: 0,
         };
         self.store.accept(new).await.unwrap();
         self.state = execution.state.clone();

@@ -249,8 +249,9 @@ async fn settle(
     let mut submitted = Vec::new();
     for (index, transactions) in [first, second].into_iter().enumerate() {
         let document = users.batch(transactions);
-        submitted
-            .push(submit(&mut client, client::submission(&document, format!("batch-{}", index + 1))).await?);
+        submitted.push(
+            submit(&mut client, client::submission(&document, format!("batch-{}", index + 1), 0)).await?,
+        );
     }
     let execute = submitting.elapsed();
     let chunks: u32 = submitted.iter().map(|job| job.chunks).sum();

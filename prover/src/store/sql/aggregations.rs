@@ -117,10 +117,14 @@ impl AggregationStore for SqlStore {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "INSERT INTO tasks (kind, state, aggregation_id, batch_number) VALUES ('aggregate', 'blocked', $1, $2)",
+            "INSERT INTO tasks (kind, state, aggregation_id, batch_number, rank_ms)
+             SELECT 'aggregate', 'blocked', $1, $2, COALESCE(MIN(tasks.rank_ms), 0) FROM tasks
+             JOIN batches ON batches.job_id = tasks.job_id WHERE batches.number BETWEEN $3 AND $4",
         )
         .bind(int(created.id))
         .bind(int(first))
+        .bind(int(first))
+        .bind(int(last))
         .execute(&mut *transaction)
         .await?;
         tasks::unblock(&mut transaction).await?;

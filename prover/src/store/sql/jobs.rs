@@ -75,7 +75,7 @@ impl JobStore for SqlStore {
         .bind(target.aggregation.map(int))
         .fetch_all(&mut *transaction)
         .await?;
-        sqlx::query("UPDATE tasks SET state = 'blocked', failures = 0, not_before_ms = 0 WHERE aggregation_id = $1 AND state = 'failed'")
+        sqlx::query("UPDATE tasks SET state = 'blocked', failures = 0, losses = 0, not_before_ms = 0 WHERE aggregation_id = $1 AND state = 'failed'")
             .bind(target.aggregation.map(int))
             .execute(&mut *transaction)
             .await?;
@@ -85,7 +85,7 @@ impl JobStore for SqlStore {
             .await?;
         for restarted in rows.iter().map(job).collect::<Result<Vec<_>, _>>()? {
             sqlx::query(
-                "UPDATE tasks SET state = 'pending', failures = 0, not_before_ms = 0
+                "UPDATE tasks SET state = 'pending', failures = 0, losses = 0, not_before_ms = 0
                  WHERE job_id = $1 AND state = 'failed'",
             )
             .bind(&restarted.id)

@@ -8,7 +8,7 @@ use super::{
     SqlStore, digest, find_job, int, job, move_job, now_ms, optional, summary, unsigned, unsigned32,
 };
 use crate::{
-    jobs::{BatchSummary, Digest, Job, JobError, JobState},
+    jobs::{BatchSummary, Digest, Job, JobError, JobState, PRIORITY_STEP_MS},
     store::{BatchLog, LogStart, LoggedBatch, NewBatch, StoreError},
 };
 
@@ -24,6 +24,12 @@ fn logged(row: &AnyRow) -> Result<LoggedBatch, StoreError> {
         job_id: row.try_get("job_id")?,
         aggregation: optional(row, "aggregation_id")?,
     })
+}
+
+/// Where a batch's tasks stand among others: the lower, the earlier. Priority is a head start, so the order of two
+/// batches never changes, and however many urgent ones come, a batch gets its turn.
+fn rank_ms(accepted_ms: i64, priority: u32) -> i64 {
+    accepted_ms.saturating_sub(int(u64::from(priority).saturating_mul(PRIORITY_STEP_MS)))
 }
 
 fn size(row: &AnyRow, column: &'static str) -> Result<usize, StoreError> {
@@ -145,8 +151,9 @@ impl BatchLog for SqlStore {
         let now = now_ms();
         sqlx::query(
             "INSERT INTO jobs (id, idempotency_key, payload_digest, state, batch_number, timestamp, l1_operations,
-             transactions, chunks, state_in, state_out, commitment, z_d, y_d, z_l, y_l, created_at_ms, updated_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             transactions, chunks, state_in, state_out, commitment, z_d, y_d, z_l, y_l, created_at_ms, updated_at_ms,
+             priority)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(&batch.job_id)
         .bind(&batch.idempotency_key)
@@ -166,6 +173,7 @@ impl BatchLog for SqlStore {
         .bind(summary.y_l.as_slice())
         .bind(now)
         .bind(now)
+        .bind(i64::from(batch.priority))
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
@@ -192,15 +200,17 @@ impl BatchLog for SqlStore {
         .bind(&batch.job_id)
         .execute(&mut *transaction)
         .await?;
+        let rank_ms = rank_ms(now, batch.priority);
         for (chunk, witness) in (0u32..).zip(&batch.witnesses) {
             sqlx::query(
-                "INSERT INTO tasks (kind, state, job_id, batch_number, chunk, witness_digest)
-                 VALUES ('leaf', 'pending', $1, $2, $3, $4)",
+                "INSERT INTO tasks (kind, state, job_id, batch_number, chunk, witness_digest, rank_ms)
+                 VALUES ('leaf', 'pending', $1, $2, $3, $4, $5)",
             )
             .bind(&batch.job_id)
             .bind(int(summary.number))
             .bind(i64::from(chunk))
             .bind(witness.as_slice())
+            .bind(rank_ms)
             .execute(&mut *transaction)
             .await?;
         }
@@ -311,5 +321,24 @@ impl BatchLog for SqlStore {
                 .fetch_all(&self.readers)
                 .await?;
         rows.iter().map(|row| Ok((unsigned(row, "batch_number")?, digest(row, "file_digest")?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::MAX_PRIORITY;
+
+    #[test]
+    fn priority_is_worth_a_wait_and_no_more() {
+        let (step, at) = (int(PRIORITY_STEP_MS), 1_700_000_000_000);
+        for priority in 0..=MAX_PRIORITY {
+            let head_start = i64::from(priority) * step;
+            assert!(rank_ms(at + head_start - 1, priority) < rank_ms(at, 0));
+            assert!(rank_ms(at + head_start + 1, priority) > rank_ms(at, 0));
+        }
+        // Whatever came a whole range of priorities later comes later.
+        let range = i64::from(MAX_PRIORITY) * step;
+        assert!(rank_ms(at + range + 1, MAX_PRIORITY) > rank_ms(at, 0));
     }
 }

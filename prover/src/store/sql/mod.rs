@@ -6,6 +6,7 @@ mod figures;
 mod jobs;
 mod l1;
 mod lead;
+mod leasing;
 mod log;
 mod tasks;
 
@@ -38,8 +39,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names the lock that transactions over more than one row take in PostgreSQL.
 const GRAPH_LOCK: i64 = 0x7465_6e6f_6e00;
 
-/// A process that hangs or is cut off in the middle of a transaction holds everybody up no longer than this.
-const END_IDLE_TRANSACTIONS: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// Settings of a connection to PostgreSQL. A process that hangs in the middle of a transaction holds everybody up for
+/// three seconds, which is longer than any takes from one statement to the next; one whose machine is gone or cut off
+/// loses its locks, the lead among them, in 25 seconds.
+const SESSION: &str = "SET idle_in_transaction_session_timeout = '3s'; SET tcp_keepalives_idle = 10;
+    SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '25s'";
 
 /// The databases that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +122,7 @@ impl SqlStore {
             .acquire_timeout(CONNECT_TIMEOUT)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    sqlx::query(END_IDLE_TRANSACTIONS).execute(connection).await?;
+                    sqlx::raw_sql(SESSION).execute(connection).await?;
                     Ok(())
                 })
             })
@@ -134,7 +138,11 @@ impl SqlStore {
 
     /// A transaction that sees and changes several rows: one at a time.
     async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        let mut transaction = self.begin_short().await?;
+        let statement = match self.dialect {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        let mut transaction = self.writer.begin_with(statement).await?;
         if self.dialect == Dialect::Postgres {
             sqlx::query("SELECT pg_advisory_xact_lock($1)")
                 .bind(GRAPH_LOCK)
@@ -142,15 +150,6 @@ impl SqlStore {
                 .await?;
         }
         Ok(transaction)
-    }
-
-    /// A transaction that locks one row and waits for none.
-    async fn begin_short(&self) -> Result<Transaction<'static, Any>, StoreError> {
-        let statement = match self.dialect {
-            Dialect::Sqlite => "BEGIN IMMEDIATE",
-            Dialect::Postgres => "BEGIN",
-        };
-        Ok(self.writer.begin_with(statement).await?)
     }
 }
 
@@ -274,6 +273,7 @@ fn job(row: &AnyRow) -> Result<Job, StoreError> {
         state: name(row, "state", JobState::by_name)?,
         batch: summary(row, "batch_number")?,
         leaves_done: unsigned32(row, "leaves_done")?,
+        priority: unsigned32(row, "priority")?,
         aggregation: optional(row, "aggregation_id")?,
         error: error(row)?,
         created_at_ms: unsigned(row, "created_at_ms")?,

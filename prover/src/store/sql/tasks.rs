@@ -4,29 +4,14 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{
-    Dialect, SqlStore, clock_ms, digest, find_job, int, move_job, name, now_ms, optional, optional_digest,
-    unsigned, unsigned32,
+    SqlStore, clock_ms, digest, find_job, int,
+    leasing::{leased, take_back},
+    move_job, name, now_ms, unsigned, unsigned32,
 };
 use crate::{
     jobs::{Digest, Job, JobError, JobState, Lease, ProofRecord, TaskKind},
     store::{Failure, LostWitness, StoreError, TaskCounts, TaskStore},
 };
-
-/// The most urgent task. Aggregates come first, because they finish the oldest batches; leaves of failed
-/// jobs rest.
-macro_rules! next_task {
-    ($lock:literal) => {
-        concat!(
-            "SELECT tasks.id FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
-             WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
-             AND tasks.not_before_ms <= $1
-             AND (($2 AND tasks.kind = 'leaf') OR ($3 AND tasks.kind = 'aggregate'))
-             ORDER BY CASE tasks.kind WHEN 'aggregate' THEN 0 ELSE 1 END, tasks.batch_number, tasks.chunk
-             LIMIT 1",
-            $lock
-        )
-    };
-}
 
 pub(super) fn record(row: &AnyRow) -> Result<ProofRecord, StoreError> {
     Ok(ProofRecord {
@@ -39,20 +24,6 @@ pub(super) fn record(row: &AnyRow) -> Result<ProofRecord, StoreError> {
         seconds: row.try_get("seconds")?,
         peak_memory_bytes: unsigned(row, "peak_memory_bytes")?,
         hardware: row.try_get("hardware")?,
-    })
-}
-
-fn leased(row: &AnyRow) -> Result<Lease, StoreError> {
-    Ok(Lease {
-        task: unsigned(row, "id")?,
-        fence: unsigned(row, "fence")?,
-        kind: name(row, "kind", TaskKind::by_name)?,
-        attempt: unsigned32(row, "starts")?,
-        job_id: row.try_get("job_id")?,
-        aggregation: optional(row, "aggregation_id")?,
-        batch_number: unsigned(row, "batch_number")?,
-        chunk: unsigned32(row, "chunk")?,
-        witness: optional_digest(row, "witness_digest")?,
     })
 }
 
@@ -113,7 +84,7 @@ async fn check_lease(connection: &mut AnyConnection, lease: &Lease) -> Result<()
 }
 
 /// The jobs that a task belongs to.
-async fn jobs_of(connection: &mut AnyConnection, lease: &Lease) -> Result<Vec<Job>, StoreError> {
+pub(super) async fn jobs_of(connection: &mut AnyConnection, lease: &Lease) -> Result<Vec<Job>, StoreError> {
     let rows = match lease.kind {
         TaskKind::Leaf => {
             sqlx::query("SELECT * FROM jobs WHERE id = $1").bind(&lease.job_id).fetch_all(connection).await?
@@ -128,7 +99,7 @@ async fn jobs_of(connection: &mut AnyConnection, lease: &Lease) -> Result<Vec<Jo
     rows.iter().map(super::job).collect()
 }
 
-async fn set_aggregation(
+pub(super) async fn set_aggregation(
     connection: &mut AnyConnection,
     lease: &Lease,
     state: &'static str,
@@ -139,30 +110,6 @@ async fn set_aggregation(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// Puts the leased tasks of the server's own workers back in the queue, or those of others whose lease ended before
-/// this time.
-async fn take_back(connection: &mut AnyConnection, others_before: Option<i64>) -> Result<u64, StoreError> {
-    let (own, before) = (others_before.is_none(), others_before.unwrap_or(i64::MAX));
-    sqlx::query(
-        "UPDATE aggregations SET state = 'pending' WHERE id IN (SELECT aggregation_id FROM tasks
-         WHERE kind = 'aggregate' AND state = 'leased' AND lease_until_ms < $1
-         AND (lease_owner LIKE 'service/%') = $2)",
-    )
-    .bind(before)
-    .bind(own)
-    .execute(&mut *connection)
-    .await?;
-    let result = sqlx::query(
-        "UPDATE tasks SET state = 'pending', lease_owner = NULL
-         WHERE state = 'leased' AND lease_until_ms < $1 AND (lease_owner LIKE 'service/%') = $2",
-    )
-    .bind(before)
-    .bind(own)
-    .execute(connection)
-    .await?;
-    Ok(result.rows_affected())
 }
 
 #[async_trait]
@@ -195,65 +142,7 @@ impl TaskStore for SqlStore {
         if kinds.is_empty() {
             return Ok(None);
         }
-        let mut connection = self.readers.acquire().await?;
-        let now = clock_ms(self.dialect, &mut connection).await?;
-        let admits = |kind| kinds.contains(&kind);
-        let query = |sql: &'static str| {
-            sqlx::query_scalar::<_, i64>(sql)
-                .bind(now)
-                .bind(admits(TaskKind::Leaf))
-                .bind(admits(TaskKind::Aggregate))
-        };
-        if query(next_task!("")).fetch_optional(&mut *connection).await?.is_none() {
-            return Ok(None);
-        }
-        drop(connection);
-        let mut transaction = self.begin_short().await?;
-        let next = match self.dialect {
-            Dialect::Sqlite => next_task!(""),
-            Dialect::Postgres => next_task!(" FOR UPDATE OF tasks SKIP LOCKED"),
-        };
-        let Some(task) = query(next).fetch_optional(&mut *transaction).await? else { return Ok(None) };
-        let row = sqlx::query(
-            "UPDATE tasks SET state = 'leased', fence = fence + 1, starts = starts + 1, lease_owner = $1,
-             lease_until_ms = $2, leased_at_ms = $3 WHERE id = $4 RETURNING *",
-        )
-        .bind(owner)
-        .bind(now.saturating_add(int(lease_ms)))
-        .bind(now)
-        .bind(task)
-        .fetch_one(&mut *transaction)
-        .await?;
-        let lease = leased(&row)?;
-        transaction.commit().await?;
-
-        let mut transaction = self.begin().await?;
-        match check_lease(&mut transaction, &lease).await {
-            Ok(()) => {}
-            // Cancelled meanwhile.
-            Err(StoreError::LeaseLost { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        match lease.kind {
-            TaskKind::Leaf => {
-                for job in jobs_of(&mut transaction, &lease).await? {
-                    if job.state == JobState::Accepted {
-                        move_job(&mut transaction, &job.id, JobState::Proving, "proving started", None)
-                            .await?;
-                    }
-                }
-            }
-            TaskKind::Aggregate => {
-                set_aggregation(&mut transaction, &lease, "proving").await?;
-                for job in jobs_of(&mut transaction, &lease).await? {
-                    if job.state == JobState::Aggregating {
-                        move_job(&mut transaction, &job.id, job.state, "aggregation started", None).await?;
-                    }
-                }
-            }
-        }
-        transaction.commit().await?;
-        Ok(Some(lease))
+        self.take(owner, kinds, lease_ms).await
     }
 
     async fn lease_of(&self, task: u64, fence: u64) -> Result<(Lease, String), StoreError> {
@@ -307,7 +196,7 @@ impl TaskStore for SqlStore {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "UPDATE tasks SET state = 'done', lease_owner = NULL, input_digest = $1, key_digest = $2, reused = $3,
+            "UPDATE tasks SET state = 'done', losses = 0, lease_owner = NULL, input_digest = $1, key_digest = $2, reused = $3,
              error = NULL WHERE id = $4",
         )
         .bind(proof.input_digest.as_slice())
@@ -366,7 +255,7 @@ impl TaskStore for SqlStore {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
         let row = sqlx::query(
-            "UPDATE tasks SET failures = failures + 1, lease_owner = NULL, error = $1 WHERE id = $2
+            "UPDATE tasks SET failures = failures + 1, losses = 0, lease_owner = NULL, error = $1 WHERE id = $2
              RETURNING failures",
         )
         .bind(&error.message)
@@ -405,7 +294,7 @@ impl TaskStore for SqlStore {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
         let now = clock_ms(self.dialect, &mut transaction).await?;
-        sqlx::query("UPDATE tasks SET state = 'pending', lease_owner = NULL, not_before_ms = $1, error = $2 WHERE id = $3")
+        sqlx::query("UPDATE tasks SET state = 'pending', losses = 0, lease_owner = NULL, not_before_ms = $1, error = $2 WHERE id = $3")
             .bind(now.saturating_add(int(delay_ms)))
             .bind(note)
             .bind(int(lease.task))
@@ -558,7 +447,7 @@ impl TaskStore for SqlStore {
 }
 
 /// The task for people.
-fn describe(lease: &Lease) -> String {
+pub(super) fn describe(lease: &Lease) -> String {
     match lease.kind {
         TaskKind::Leaf => format!("the proof of chunk {} of batch {}", lease.chunk, lease.batch_number),
         TaskKind::Aggregate => format!("aggregation {}", lease.aggregation.unwrap_or_default()),
