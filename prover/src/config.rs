@@ -102,6 +102,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Filter of the log, such as `info` or `tenon_prover=debug`.
     pub log_filter: String,
+    /// Address of an OpenTelemetry collector that takes spans; none to export none.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// Where several machines find the same files.
@@ -322,6 +324,7 @@ settings! {
     "l1_lag_limit" = "10m", "time behind the final head of L1 that the page and the alerts compare with";
     "log_format" = "text", "form of the log: text or json";
     "log_filter" = "info", "filter of the log, such as info or tenon_prover=debug";
+    "otlp_endpoint" = "", "address of an OpenTelemetry collector (OTLP over gRPC) that takes spans, such as http://127.0.0.1:4317; empty for none";
 }
 
 impl Config {
@@ -556,6 +559,11 @@ impl Reader {
                 .map(|_| text.to_owned())
                 .map_err(|error| format!("a log filter ({error})"))
         });
+        let otlp_endpoint = self.get("otlp_endpoint", |text| match text {
+            "" => Ok(None),
+            _ if text.starts_with("http://") || text.starts_with("https://") => Ok(Some(text.to_owned())),
+            _ => Err("a URL that starts with http:// or https://".to_owned()),
+        });
         Some(Config {
             data_dir: data_dir?,
             database_url: database_url?,
@@ -597,6 +605,7 @@ impl Reader {
             l1_lag_limit: l1_lag_limit?,
             log_format: log_format?,
             log_filter: log_filter?,
+            otlp_endpoint: otlp_endpoint?,
         })
     }
 

@@ -1,12 +1,17 @@
 //! Logs, metrics, and what is known of the machine.
 
+pub(crate) mod spans;
+
 use std::{
     fs,
     io::IsTerminal as _,
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -15,13 +20,16 @@ use prometheus::{
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Config, LogFormat};
 
 /// Libraries that see headers, and with them tokens, in the clear. Their finer levels are never logged, whatever the
 /// settings say.
 const CLOSE_MOUTHED: [&str; 6] = ["h2", "hyper", "hyper_util", "tower", "tonic", "rustls"];
+
+/// Time that the last spans get to be exported.
+const EXPORT_GRACE: Duration = Duration::from_secs(5);
 
 /// What a setting lets into the log.
 pub fn log_filter(setting: &str) -> EnvFilter {
@@ -30,19 +38,58 @@ pub fn log_filter(setting: &str) -> EnvFilter {
     limits.fold(filter, EnvFilter::add_directive)
 }
 
-/// Starts logging to standard error. Only the first call in a process has an effect.
-pub fn init_logging(config: &Config) {
-    let filter = log_filter(&config.log_filter);
+/// Spans can't be exported.
+#[derive(Debug, thiserror::Error)]
+#[error("otlp_endpoint {endpoint}: {error}")]
+pub struct ExportError {
+    /// As configured.
+    endpoint: String,
+    /// Why.
+    error: ExporterBuildError,
+}
+
+/// The export of spans, which has to be ended for the last of them to arrive.
+#[derive(Debug)]
+#[must_use = "the last spans are exported by end() only"]
+pub struct Export(Option<SdkTracerProvider>);
+
+impl Export {
+    /// Sends what is left, for some seconds at most.
+    pub async fn end(self) {
+        let Some(provider) = self.0 else { return };
+        let ended = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(EXPORT_GRACE)).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::warn!(?ended, "the last spans couldn't be exported");
+        }
+    }
+}
+
+/// Starts logging to standard error, and the export of spans where the settings name a collector. Only the first call
+/// in a process has an effect. With a collector it needs a tokio runtime.
+///
+/// # Errors
+/// When the collector's address can't be used.
+pub fn init_logging(config: &Config) -> Result<Export, ExportError> {
     let colors = std::io::stderr().is_terminal();
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors);
-    let started = match config.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colors);
+    let log = match config.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let provider = match &config.otlp_endpoint {
+        Some(endpoint) => Some(
+            spans::provider(endpoint).map_err(|error| ExportError { endpoint: endpoint.clone(), error })?,
+        ),
+        None => None,
+    };
+    let started = tracing_subscriber::registry()
+        .with(log.with_filter(log_filter(&config.log_filter)))
+        .with(provider.as_ref().map(spans::layer))
+        .try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
+    Ok(Export(provider))
 }
 
 /// The service's Prometheus metrics.

@@ -60,7 +60,7 @@ impl Demo {
             ("aggregation_max_age", "24h".to_owned()),
             ("log_filter", "warn".to_owned()),
         ])?;
-        telemetry::init_logging(&config);
+        let export = telemetry::init_logging(&config).map_err(Failure::request)?;
         let transfers = self.transfers(&config)?;
         let chain = self.chain().await?;
         let mut ended = Ended::new()?;
@@ -76,6 +76,7 @@ impl Demo {
         } else if directory.exists() {
             progress.note(format!("the run's data is in {}", directory.display()));
         }
+        export.end().await;
         let summary = outcome?;
         if self.json { output::json(&summary) } else { show(&summary) }
     }

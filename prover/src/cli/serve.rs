@@ -25,7 +25,7 @@ impl Serve {
     pub async fn run(self) -> Outcome {
         let config = self.settings.load()?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        telemetry::init_logging(&config);
+        let export = telemetry::init_logging(&config).map_err(Failure::request)?;
         preflight::service(&config)?;
         let mut ended = Ended::new()?;
         let progress = Progress::new(false);
@@ -52,6 +52,7 @@ impl Serve {
             () = service.ended() => true,
         };
         service.shutdown().await;
+        export.end().await;
         if deposed { Err(Failure::work_text("another server took charge of the database")) } else { Ok(()) }
     }
 }

@@ -40,7 +40,7 @@ impl Worker {
     /// Runs the command.
     pub async fn run(self) -> Outcome {
         let config = self.settings.load()?;
-        telemetry::init_logging(&config);
+        let export = telemetry::init_logging(&config).map_err(Failure::request)?;
         let mut ended = Ended::new()?;
         let progress = Progress::new(false);
         let engine = tokio::select! {
@@ -55,6 +55,7 @@ impl Worker {
         let worker = RunningWorker::start(config, engine, source).map_err(Failure::work)?;
         ended.wait().await;
         worker.shutdown().await;
+        export.end().await;
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use tenon_circuits::{
 };
 use tenon_contracts::blob::Blobs;
 use tokio::{sync::Mutex, task::spawn_blocking};
-use tracing::{info, warn};
+use tracing::{Instrument as _, Span, info, info_span, warn};
 
 use crate::{
     core::unix_ms,
@@ -33,6 +33,7 @@ use crate::{
         LoggedBatch, NewBatch, Store, StoreError,
         files::{FileKind, Files},
     },
+    telemetry::spans,
 };
 use logged::points;
 use preparation::Preparation;
@@ -200,7 +201,24 @@ impl Executor {
             }
         }
         self.check_queue().await?;
+        let job_id = new_job_id();
+        let span = info_span!(
+            "submit",
+            job = job_id,
+            batch = tracing::field::Empty,
+            transactions = submission.transactions.len()
+        );
+        let span = spans::of_job(span, &job_id);
+        Ok((self.enter(submission, job_id, &mut recent).instrument(span).await?, false))
+    }
 
+    /// Executes a batch on top of the last one and enters it in the log.
+    async fn enter(
+        &self,
+        submission: Submission,
+        job_id: String,
+        recent: &mut VecDeque<Position>,
+    ) -> Result<Job, SubmitError> {
         let position = self.position();
         let violations = self.check_envelope(&submission, &position);
         let timestamp = submission.timestamp.unwrap_or_else(|| clock_seconds().max(position.timestamp));
@@ -231,8 +249,9 @@ impl Executor {
             .map_err(|error| SubmitError::Interrupted(error.to_string()))??;
 
         let number = prepared.batch.number;
+        Span::current().record("batch", number);
         let new = NewBatch {
-            job_id: new_job_id(),
+            job_id,
             idempotency_key: submission.idempotency_key,
             payload_digest: submission.payload_digest,
             summary: summary(&prepared.batch, &prepared.execution),
@@ -259,7 +278,7 @@ impl Executor {
         if number % self.limits.checkpoint_interval == 0 {
             self.checkpoint(number, state).await;
         }
-        Ok((job, false))
+        Ok(job)
     }
 
     /// Takes a job's batch, and its successors with `cascade`, out of the log.

@@ -313,6 +313,7 @@ impl WorkerService for Workers {
             lease: Some(wire::lease_message(&assignment.lease)),
             leaves: assignment.leaves.iter().map(wire::leaf_message).collect(),
             batches: encode(&assignment.batches).map_err(status)?,
+            job_ids: assignment.jobs,
         }))
     }
 

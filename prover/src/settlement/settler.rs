@@ -10,7 +10,7 @@ use alloy::primitives::{Address, B256};
 use tenon_circuits::rollup::{Batch, evaluation, field};
 use tenon_contracts::blob::{self, MAX_BLOBS, Opening};
 use tokio::task::spawn_blocking;
-use tracing::{error, info};
+use tracing::{error, info, info_span};
 
 use super::{Archive, ArchiveError, Follower, Outbox, SettlementError, outbox::Sent};
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         files::{FileKind, Files},
         l1::{Purpose, QueuedOperation},
     },
+    telemetry::spans,
 };
 
 /// Committed batches that may wait for their proofs.
@@ -170,8 +171,12 @@ impl Settler {
                     .copied()
                     .filter(|state| !matches!(state, JobState::Settled | JobState::Cancelled))
                     .collect();
-                let number = batch.number;
-                self.store.move_jobs(number, number, &unsettled, JobState::Settled, &message).await?;
+                let (number, job) = (batch.number, &logged.job_id);
+                let moved =
+                    self.store.move_jobs(number, number, &unsettled, JobState::Settled, &message).await?;
+                if moved > 0 {
+                    drop(spans::of_job(info_span!("settled", job, batch = number, block = batch.block), job));
+                }
             }
             *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = last;
         }
@@ -296,9 +301,12 @@ impl Settler {
             return Err(SettlementError::RunBroken { first, aggregation: aggregation.first_batch });
         }
         let Some(record) = self.store.aggregate_record(id).await? else { return Ok(None) };
-        let mut batches = Vec::new();
+        let (mut batches, mut jobs) = (Vec::new(), Vec::new());
         for number in first..=aggregation.last_batch {
-            batches.push(self.published(number).await?.ok_or(SettlementError::NotPublished { number })?);
+            let (logged, batch) =
+                self.published(number).await?.ok_or(SettlementError::NotPublished { number })?;
+            jobs.push((logged.job_id.clone(), number));
+            batches.push((logged, batch));
         }
         let (files, archive) = (Arc::clone(&self.files), Arc::clone(&self.archive));
         let previous = start.previous;
@@ -323,6 +331,10 @@ impl Settler {
 
         let last = aggregation.last_batch;
         let message = self.message(data, Vec::new());
+        let _held: Vec<_> = jobs
+            .iter()
+            .map(|(job, batch)| spans::of_job(info_span!("settle", job, batch, first, last), job))
+            .collect();
         let action = format!("settling batches {first} to {last}");
         let sent = self.outbox.send(&action, (Purpose::Prove, first, last), &message, None).await?;
         let text = format!("sent to L1 in transaction {}", sent.hash);
@@ -335,6 +347,7 @@ impl Settler {
         let first = standing.committed + 1;
         let room = (standing.finalized + MAX_UNPROVEN + 1).saturating_sub(first);
         let mut batches: Vec<SettledBatch> = Vec::new();
+        let mut held = Vec::new();
         let mut blobs = 0;
         for number in first..first + room {
             let Some((logged, batch)) = self.published(number).await? else { break };
@@ -346,6 +359,8 @@ impl Settler {
             if blobs > MAX_BLOBS {
                 break;
             }
+            let job = &logged.job_id;
+            held.push(spans::of_job(info_span!("commit", job, batch = number), job));
             batches.push(batch);
         }
         let Some(last) = batches.last().map(|batch| batch.number) else { return Ok(None) };
@@ -364,7 +379,9 @@ impl Settler {
         let message = self.message(rollup::commit(first, &batches), hashes);
         let action = format!("committing batches {first} to {last}");
         let about = (Purpose::Commit, first, last);
-        Ok(Some(self.outbox.send(&action, about, &message, Some(sidecar)).await?))
+        let sent = self.outbox.send(&action, about, &message, Some(sidecar)).await?;
+        drop(held);
+        Ok(Some(sent))
     }
 
     /// A batch whose operations aren't those of the queue can never be settled, and is not promised.

@@ -27,7 +27,7 @@ use crate::{
     engine::Engine,
     jobs::{JobError, Lease, TaskKind},
     store::{Failure, ServiceKeys},
-    telemetry::Metrics,
+    telemetry::{Metrics, spans},
 };
 use admission::Admission;
 use source::{Assignment, Lost, Outcome, Source, SourceError};
@@ -258,15 +258,24 @@ impl Watchdog {
 fn process_task(shared: &Shared, worker: usize, pool: &ThreadPool, assignment: &Assignment) {
     let crew = &shared.crew;
     let lease = &assignment.lease;
-    let span = tracing::info_span!(
-        "task",
-        task = lease.task,
-        kind = lease.kind.name(),
-        job = lease.job_id,
-        batch = lease.batch_number,
-        attempt = lease.attempt
-    );
-    let _entered = span.enter();
+    let span = |job: Option<&String>| {
+        tracing::info_span!(
+            "task",
+            task = lease.task,
+            kind = lease.kind.name(),
+            job,
+            batch = lease.batch_number,
+            attempt = lease.attempt
+        )
+    };
+    let mut jobs = assignment.jobs.iter();
+    let own = match jobs.next() {
+        Some(job) => spans::of_job(span(Some(job)), job),
+        None => span(None),
+    };
+    let _entered = own.enter();
+    // An aggregate's other jobs see in their traces how long it took.
+    let _others: Vec<_> = jobs.map(|job| spans::of_job(span(Some(job)), job)).collect();
     shared.active().insert(worker, Active { lease: lease.clone(), since: Instant::now() });
     crew.changes.notify();
     info!("task started");

@@ -97,7 +97,7 @@ impl Source for Remote {
                 .map_err(|error| SourceError::Refused(format!("batches: {error}")))?,
         };
         let leaves = reply.leaves.iter().map(wire::leaf).collect::<Result<_, _>>()?;
-        Ok(Some(Assignment { lease, leaves, batches }))
+        Ok(Some(Assignment { lease, leaves, batches, jobs: reply.job_ids }))
     }
 
     async fn leasable(&self, kinds: &[TaskKind]) -> Result<u64, SourceError> {

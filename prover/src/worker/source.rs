@@ -26,6 +26,8 @@ pub struct Assignment {
     pub leaves: Vec<LeafInput>,
     /// What an aggregate has to say.
     pub batches: Vec<BatchPublicInputs>,
+    /// The jobs that it is done for: one of a leaf, one a batch of an aggregate.
+    pub jobs: Vec<String>,
 }
 
 /// What became of a task.
@@ -191,17 +193,19 @@ impl Direct {
     /// A leased task with what it takes; an aggregate's batches may be gone meanwhile.
     pub(crate) async fn assignment(&self, lease: Lease) -> Result<Assignment, SourceError> {
         let Some(id) = lease.aggregation.filter(|_| lease.kind == TaskKind::Aggregate) else {
-            return Ok(Assignment { lease, leaves: Vec::new(), batches: Vec::new() });
+            let jobs = lease.job_id.iter().cloned().collect();
+            return Ok(Assignment { lease, leaves: Vec::new(), batches: Vec::new(), jobs });
         };
         let over = || SourceError::LeaseLost { task: lease.task, fence: lease.fence };
         let leaves = self.store.leaf_inputs(id).await?;
         let aggregation = self.store.aggregation(id).await?.ok_or_else(over)?;
-        let mut batches = Vec::new();
+        let (mut batches, mut jobs) = (Vec::new(), Vec::new());
         for number in aggregation.first_batch..=aggregation.last_batch {
             let batch = self.store.batch(number).await?.ok_or_else(over)?;
             batches.push(executor::public_inputs(self.domain, &batch.summary)?);
+            jobs.push(batch.job_id);
         }
-        Ok(Assignment { lease, leaves, batches })
+        Ok(Assignment { lease, leaves, batches, jobs })
     }
 }
 

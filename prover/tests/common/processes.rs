@@ -175,8 +175,8 @@ pub fn child() {
         ("log_filter", "tenon_prover=info"),
     ];
     let config = config(&dir, &settings);
-    tenon_prover::telemetry::init_logging(&config);
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _export = tenon_prover::telemetry::init_logging(&config).unwrap();
     runtime.block_on(async {
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
