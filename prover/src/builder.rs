@@ -345,5 +345,5 @@ async fn listen(
     let tls = config.tls.as_ref().map(|files| Tls::open(files, protocol)).transpose()?;
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((Incoming::start(listener, address, tls, config.max_connections), address))
+    Ok((Incoming::start(listener, tls, config.max_connections), address))
 }

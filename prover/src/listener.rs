@@ -237,15 +237,14 @@ impl AsyncWrite for Connection {
 /// The connections of a listener, as they come.
 pub(crate) struct Incoming {
     connections: mpsc::Receiver<Connection>,
-    address: SocketAddr,
 }
 
 impl Incoming {
     /// Accepts connections, `places` at the same time; others wait in the kernel's queue.
-    pub fn start(listener: TcpListener, address: SocketAddr, tls: Option<Tls>, places: usize) -> Self {
+    pub fn start(listener: TcpListener, tls: Option<Tls>, places: usize) -> Self {
         let (sender, connections) = mpsc::channel(BACKLOG);
         tokio::spawn(accept(listener, tls.map(Arc::new), places, sender));
-        Self { connections, address }
+        Self { connections }
     }
 
     /// The next connection; `None` never comes while the listener works.
@@ -259,26 +258,6 @@ impl tokio_stream::Stream for Incoming {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_next(context).map(|connection| connection.map(Ok))
-    }
-}
-
-impl axum::serve::Listener for Incoming {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        match self.connections.recv().await {
-            Some(connection) => {
-                let address = connection.peer.address;
-                (connection, address)
-            }
-            // The accepting task only ends with this receiver.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
     }
 }
 

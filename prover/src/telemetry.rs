@@ -118,6 +118,10 @@ pub struct Metrics {
     pub l1_final_batch: IntGauge,
     /// Age of the oldest batch that isn't final on L1, where the service settles.
     pub settlement_window_age_seconds: IntGauge,
+    /// Whether the last look at L1 ended with an error that doesn't pass by itself.
+    pub l1_halted: IntGauge,
+    /// Unsettled batches that consume operations which L1 doesn't have any more.
+    pub l1_operations_gone: IntGauge,
     /// Proving time by stage and circuit.
     pub proof_seconds: HistogramVec,
     /// Tasks tried again, by why: failed, lost, handed_back.
@@ -209,6 +213,14 @@ impl Metrics {
             settlement_window_age_seconds: register!(IntGauge::new(
                 "tenon_settlement_window_age_seconds",
                 "Age of the oldest batch that isn't final on L1"
+            )),
+            l1_halted: register!(IntGauge::new(
+                "tenon_l1_halted",
+                "1 while settlement stands still with an error that doesn't pass by itself"
+            )),
+            l1_operations_gone: register!(IntGauge::new(
+                "tenon_l1_operations_gone",
+                "Unsettled batches that consume operations which L1 doesn't have any more"
             )),
             proof_seconds: register!(HistogramVec::new(proof_seconds, &["stage", "circuit"])),
             task_retries: register!(IntCounterVec::new(

@@ -72,6 +72,48 @@ async fn a_service_goes_on_from_a_backup_that_was_made_while_it_ran() {
     restored.service.shutdown().await;
 }
 
+/// As the runbook says: the database by its own tools, the archive beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_goes_on_from_a_dump_of_its_database() {
+    let cluster = postgres::Cluster::start();
+    let dir = tempfile::tempdir().unwrap();
+    let url = cluster.new_database();
+    fs::write(dir.path().join(DATABASE_URL), &url).unwrap();
+    let mut fixture = Fixture::start_in(dir, TestEngine::new(), &[]).await;
+    let proven = fixture.submit(nth(1)).await;
+    fixture.finish(&proven.id).await;
+    fixture.engine.leaf_gate.close();
+    let waiting = fixture.submit(nth(2)).await;
+    fixture.wait_for(&waiting.id, JobState::Proving).await;
+    let dump = cluster.dump(&url);
+    let place = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(fixture.dir.path().join("data/archive"))
+        .arg(place.path().join("archive"))
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let state = fixture.status().await.state;
+    // Accepted after the dump, and so lost with the machine.
+    fixture.submit(nth(3)).await;
+    fixture.engine.leaf_gate.open();
+    fixture.service.shutdown().await;
+    drop(fixture.dir);
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("data")).unwrap();
+    fs::rename(place.path().join("archive"), dir.path().join("data/archive")).unwrap();
+    fs::write(dir.path().join(DATABASE_URL), cluster.restore(&dump)).unwrap();
+    let mut restored = Fixture::start_in(dir, TestEngine::new(), &[]).await;
+    let status = restored.status().await;
+    assert_eq!((status.last_batch, status.state), (2, state));
+    assert_eq!(restored.finish(&waiting.id).await, JobState::Ready);
+    let job = restored.submit(nth(3)).await;
+    assert_eq!((job.batch_number, restored.finish(&job.id).await), (3, JobState::Ready));
+    restored.service.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_never_overwrites_a_service() {
     let fixture = Fixture::start(&[]).await;

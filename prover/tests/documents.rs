@@ -166,3 +166,23 @@ fn alerts_fire_when_they_should() {
     check("promtool", &["check", "rules", "alerts.yml"]);
     check("promtool", &["test", "rules", "alerts_test.yml"]);
 }
+
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("tenon.service");
+    let text = read("prover/operations/tenon.service");
+    let verify = |text: &str| {
+        // The program is where a user put it.
+        fs::write(&unit, text.replace("/usr/local/bin/tenon", env!("CARGO_BIN_EXE_tenon"))).unwrap();
+        Command::new("systemd-analyze").arg("verify").arg(&unit).output()
+    };
+    let Ok(output) = verify(&text) else {
+        eprintln!("the unit isn't checked: there is no systemd-analyze");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let wrong = verify(&text.replace("ProtectHome=", "ProtectHme=")).unwrap();
+    assert!(!wrong.stderr.is_empty(), "a wrong key isn't noticed");
+}

@@ -321,6 +321,41 @@ async fn what_the_archive_lost_is_made_again_from_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operations_that_a_reorg_took_from_a_logged_batch_raise_an_alarm() {
+    let anvil = Anvil::start(&[]).await;
+    let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;
+    let dir = tempfile::tempdir().unwrap();
+    // It only follows: nothing is ever refused.
+    let service = start(dir.path(), &world, &anvil.url, &[("l1_key_file", "")]).await.unwrap();
+    let metric = async |line: &str| http(&service, "/metrics").await.1.contains(line);
+    let started = Instant::now();
+    world.deposit(1, 1000).await;
+    while connect_status(&service).await.last_batch < 1 {
+        assert!(started.elapsed() < DEADLINE, "the deposit is in no batch");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(metric("tenon_l1_operations_gone 0").await);
+    anvil.reorg(1).await;
+    while !metric("tenon_l1_operations_gone 1").await {
+        assert!(started.elapsed() < DEADLINE, "nobody says that the operation is gone");
+        sleep(Duration::from_millis(50)).await;
+    }
+    // The same deposit again is as good as the first one.
+    world.deposit(1, 1000).await;
+    while !metric("tenon_l1_operations_gone 0").await {
+        assert!(started.elapsed() < DEADLINE, "the alarm doesn't end");
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(metric("tenon_l1_halted 0").await);
+    service.shutdown().await;
+}
+
+async fn connect_status(service: &RunningService) -> tenon_proto::v1::GetStatusResponse {
+    let request = tenon_proto::v1::GetStatusRequest {};
+    connect(service).await.get_status(request).await.unwrap().into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_of_another_rollup_does_not_start() {
     let anvil = Anvil::start(&[]).await;
     let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;

@@ -25,7 +25,11 @@ use tenon_prover::{
     api_tokens::{Scope, TokenFile},
     telemetry,
 };
-use tokio::{io::AsyncReadExt as _, net::TcpStream, time::sleep};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::sleep,
+};
 use tonic::{
     Code, Request,
     transport::{Channel, Endpoint},
@@ -506,4 +510,28 @@ async fn a_renewed_certificate_is_taken_up() {
         sleep(Duration::from_millis(500)).await;
     }
     service.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_for_ever_over_a_request_to_the_page_is_sent_away() {
+    let fixture = Fixture::start(&[("max_connections", "1")]).await;
+    let mut slow = TcpStream::connect(fixture.service.http_addr).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n").await.unwrap();
+    let (mut reading, mut writing) = slow.into_split();
+    let dribble = tokio::spawn(async move {
+        while writing.write_all(b"X: y\r\n").await.is_ok() {
+            sleep(Duration::from_millis(300)).await;
+        }
+    });
+    // It has the only place; the next caller gets it in the end.
+    let started = std::time::Instant::now();
+    let (status, _) = tokio::time::timeout(Duration::from_secs(25), fixture.http("/healthz")).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(started.elapsed() > Duration::from_secs(5), "the place was free");
+    let mut reply = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), reading.read_to_end(&mut reply)).await;
+    assert!(ended.is_ok(), "the connection is open still");
+    assert!(!String::from_utf8_lossy(&reply).contains("200 OK"), "an unfinished request was answered");
+    dribble.abort();
+    fixture.service.shutdown().await;
 }

@@ -4,10 +4,10 @@ use std::{
     io::{self, BufRead, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, UNIX_EPOCH},
 };
 
 use alloy::primitives::{Address, U256};
+use chrono::DateTime;
 use clap::Args;
 use serde::Serialize;
 use tenon_prover::{
@@ -303,19 +303,8 @@ fn duration(seconds: u64) -> String {
 
 /// A date in the Gregorian calendar, UTC.
 fn date(seconds: u64) -> String {
-    let Some(_) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) else { return seconds.to_string() };
-    // Days since 1 March of the year 0, in eras of 400 years, each year ending with February.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let rest = seconds % 86_400;
-    let (hour, minute, second) = (rest / 3_600, rest % 3_600 / 60, rest % 60);
-    let year = era * 400 + year + next;
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    let date = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    date.map_or_else(|| seconds.to_string(), |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod observer;
 mod page;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,28 +14,69 @@ use axum::{
     routing::get,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use tokio::task::JoinHandle;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_stream::StreamExt as _;
+use tracing::debug;
 
 use crate::{
     api_tokens::{Scope, Verifier},
-    core::Core,
+    core::{Core, Stopping},
     grpc::bearer,
-    listener::Incoming,
+    listener::{Connection, Incoming},
 };
 use observer::Observer;
 
+/// Time that the headers of a request may take, from the request's first byte or the end of the one before.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+
 /// Serves HTTP until the core stops.
-pub(crate) fn serve(core: &Arc<Core>, incoming: Incoming, tokens: Option<Arc<Verifier>>) -> JoinHandle<()> {
+pub(crate) fn serve(
+    core: &Arc<Core>,
+    mut incoming: Incoming,
+    tokens: Option<Arc<Verifier>>,
+) -> JoinHandle<()> {
     let observer = Observer::new(core);
     tokio::spawn(observer.clone().run());
     let router = router(observer, tokens);
     let mut stopping = core.stopping();
+    let core = Arc::clone(core);
     tokio::spawn(async move {
-        let end = async move { stopping.wait().await };
-        if let Err(error) = axum::serve(incoming, router).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "the HTTP server stopped");
+        let mut connections = JoinSet::new();
+        loop {
+            let connection = tokio::select! {
+                connection = incoming.next() => connection,
+                Some(_) = connections.join_next() => continue,
+                () = stopping.wait() => break,
+            };
+            let Some(Ok(connection)) = connection else { break };
+            connections.spawn(answer(connection, router.clone(), core.stopping()));
         }
+        while connections.join_next().await.is_some() {}
     })
+}
+
+/// Answers the requests of one connection. Whoever takes too long over a request's headers is sent away, so that nobody
+/// holds all places with requests that never end.
+async fn answer(connection: Connection, router: Router, mut stopping: Stopping) {
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    let served = builder.serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    let done = tokio::select! {
+        done = served.as_mut() => done,
+        () = stopping.wait() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = done {
+        debug!(%error, "a connection ended early");
+    }
 }
 
 /// The page at `/`, and `/status.json`, `/metrics`, `/healthz` and `/readyz`.

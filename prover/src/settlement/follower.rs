@@ -1,7 +1,13 @@
 //! Follows the contract: the queue's operations and the batches that became final, from blocks that the chain is
 //! taken never to give up.
 
-use std::{str::FromStr, sync::Arc};
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use alloy::primitives::Address;
 use async_trait::async_trait;
@@ -58,6 +64,8 @@ pub struct Follower {
     rollup: Address,
     first_block: u64,
     finality: Finality,
+    /// Whether blocks went whose events were recorded, since the last look at this.
+    rewound: Arc<AtomicBool>,
 }
 
 impl Follower {
@@ -69,7 +77,9 @@ impl Follower {
         first_block: u64,
         finality: Finality,
     ) -> Self {
-        Self { chain, store, rollup, first_block, finality }
+        // A process before this one may have noticed and ended.
+        let rewound = Arc::new(AtomicBool::new(true));
+        Self { chain, store, rollup, first_block, finality, rewound }
     }
 
     /// The contract that it follows.
@@ -92,6 +102,11 @@ impl Follower {
             Some(number) if number == latest.number => Ok(Some(latest)),
             Some(number) => Ok(self.chain.block(At::Number(number)).await?),
         }
+    }
+
+    /// Whether blocks went whose events were recorded, since this was asked last; true at first.
+    pub(super) fn take_rewound(&self) -> bool {
+        self.rewound.swap(false, Ordering::Relaxed)
     }
 
     /// Records everything new up to the final block. Gives that block.
@@ -119,6 +134,7 @@ impl Follower {
             if block.is_some_and(|block| block.hash.0 == mark.hash) {
                 if newest != Some(mark) {
                     warn!(block = mark.block, "the chain gave blocks up; reading again from there");
+                    self.rewound.store(true, Ordering::Relaxed);
                     self.store.rewind(Some(mark.block)).await?;
                 }
                 return Ok(mark.block + 1);
@@ -126,6 +142,7 @@ impl Follower {
         }
         if newest.is_some() {
             warn!("the chain gave all recorded blocks up; reading again from the start");
+            self.rewound.store(true, Ordering::Relaxed);
             self.store.rewind(None).await?;
         }
         Ok(self.first_block)

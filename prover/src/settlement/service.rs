@@ -11,7 +11,10 @@ use tenon_circuits::rollup::{Fr, field};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::{Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step};
+use super::{
+    Archive, FeePolicy, Finality, Follower, Outbox, Parts, SettlementError, Settler, Step,
+    settler::operation_gone,
+};
 use crate::{
     config::{Config, L1Settings, Secret},
     core::Core,
@@ -126,8 +129,24 @@ impl L1Side {
     pub(crate) async fn run(self: Arc<Self>, core: Arc<Core>) {
         let mut stopping = core.stopping();
         let mut pause = self.poll;
+        let mut gone = false;
         loop {
-            match self.step().await {
+            let stepped = self.step().await;
+            let halted = stepped.as_ref().is_err_and(|error| !error.is_passing());
+            core.metrics.l1_halted.set(halted.into());
+            if gone || self.follower.take_rewound() {
+                match self.batches_without_operations(&core).await {
+                    Ok(batches) => {
+                        gone = batches > 0;
+                        core.metrics.l1_operations_gone.set(batches);
+                    }
+                    Err(error) => {
+                        gone = true;
+                        warn!(%error, "the operations of logged batches can't be compared with L1");
+                    }
+                }
+            }
+            match stepped {
                 Ok(_) => {
                     // What the step found on L1 may have moved jobs, whatever it did itself.
                     core.changes.notify();
@@ -158,6 +177,25 @@ impl L1Side {
             Some(settler) => settler.step().await,
             None => self.follower.sync().await.map(|_| Step::Idle),
         }
+    }
+
+    /// How many unsettled batches of the log consume operations that L1 doesn't have any more.
+    async fn batches_without_operations(&self, core: &Core) -> Result<i64, SettlementError> {
+        let settled = self.follower.contract().standing().await?.finalized;
+        let mut batches = 0;
+        for number in settled + 1..=core.executor.position().number {
+            let Some(logged) = core.store.batch(number).await? else { continue };
+            if let Some(position) = operation_gone(&*core.store, &logged).await? {
+                error!(
+                    batch = number,
+                    job = logged.job_id,
+                    operation = position,
+                    "the batch consumes an operation that L1 doesn't have any more: a reorg was deeper than l1_finality"
+                );
+                batches += 1;
+            }
+        }
+        Ok(batches)
     }
 
     /// Puts what unsettled batches publish back in the archive, from the log.

@@ -354,7 +354,10 @@ impl Settler {
             if !self.may_commit(self.store.job(&logged.job_id).await?) {
                 break;
             }
-            self.check_operations(&logged).await?;
+            // What can never be settled isn't promised.
+            if let Some(position) = operation_gone(&*self.store, &logged).await? {
+                return Err(SettlementError::OperationGone { number, position });
+            }
             blobs += batch.blob_hashes.len();
             if blobs > MAX_BLOBS {
                 break;
@@ -382,25 +385,6 @@ impl Settler {
         let sent = self.outbox.send(&action, about, &message, Some(sidecar)).await?;
         drop(held);
         Ok(Some(sent))
-    }
-
-    /// A batch whose operations aren't those of the queue can never be settled, and is not promised.
-    async fn check_operations(&self, logged: &LoggedBatch) -> Result<(), SettlementError> {
-        let number = logged.summary.number;
-        let count = logged.summary.l1_operations;
-        let Some(publication) = self.store.publication(number).await? else { return Ok(()) };
-        let batch: Batch = serde_json::from_str(&logged.payload)
-            .map_err(|error| StoreError::Corrupt { what: "batch", found: error.to_string() })?;
-        let queued = self.store.operations(publication.queue_start, count).await?;
-        for (index, consumed) in batch.l1_operations.iter().enumerate() {
-            let position = publication.queue_start + index as u64;
-            let same =
-                |queued: &QueuedOperation| queued.position == position && queued.operation == *consumed;
-            if !queued.get(index).is_some_and(same) {
-                return Err(SettlementError::OperationGone { number, position });
-            }
-        }
-        Ok(())
     }
 
     /// A batch whose job failed may never be proven, and is not promised.
@@ -433,6 +417,24 @@ impl Settler {
         };
         Ok(Some((logged, batch)))
     }
+}
+
+/// The first operation that a batch consumes and that the contract's queue doesn't have in its place any more.
+pub(super) async fn operation_gone(
+    store: &dyn Store,
+    logged: &LoggedBatch,
+) -> Result<Option<u64>, StoreError> {
+    let Some(publication) = store.publication(logged.summary.number).await? else { return Ok(None) };
+    let batch: Batch = serde_json::from_str(&logged.payload)
+        .map_err(|error| StoreError::Corrupt { what: "batch", found: error.to_string() })?;
+    let queued = store.operations(publication.queue_start, logged.summary.l1_operations).await?;
+    for (index, (position, consumed)) in (publication.queue_start..).zip(&batch.l1_operations).enumerate() {
+        let same = |queued: &QueuedOperation| queued.position == position && queued.operation == *consumed;
+        if !queued.get(index).is_some_and(same) {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the contract doesn't show yet what transactions in blocks did, as when several nodes answer in turn.

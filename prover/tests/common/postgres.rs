@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, Permissions},
+    io::Write as _,
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -112,6 +113,27 @@ impl Cluster {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What `pg_dump` writes of a database.
+    pub fn dump(&self, url: &str) -> Vec<u8> {
+        let dumped = command(&self.programs.join("pg_dump"), &self.directory).arg(url).output().unwrap();
+        assert!(dumped.status.success(), "pg_dump: {}", String::from_utf8_lossy(&dumped.stderr));
+        dumped.stdout
+    }
+
+    /// The URL of a new database with what `pg_dump` wrote.
+    pub fn restore(&self, dump: &[u8]) -> String {
+        let url = self.new_database();
+        let mut restored = command(&self.programs.join("psql"), &self.directory)
+            .args(["--quiet", "--set=ON_ERROR_STOP=1", &url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        restored.stdin.take().unwrap().write_all(dump).unwrap();
+        assert!(restored.wait().unwrap().success());
+        url
     }
 
     /// The URL of a new database.
