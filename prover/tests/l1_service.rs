@@ -4,22 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
+#[path = "l1_common/engine.rs"]
+mod engine;
 mod l1_common;
 
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use common::{TestEngine, config, connect, http, reason};
+use engine::ContractEngine;
 use l1_common::{
     Anvil,
-    rollup::{World, proof_of, recipient},
+    rollup::{World, recipient},
 };
-use tenon_circuits::{
-    rollup::{Fr, State, Transaction, field, snapshot::Snapshot},
-    witness::ChunkWitness,
-};
+use tenon_circuits::rollup::{Fr, State, Transaction, field, snapshot::Snapshot};
 use tenon_prover::{
     RunningService, Service, StartError, convert,
-    engine::{AggregateProof, Circuits, Engine, EngineError, LeafProof},
     l1::rollup::Standing,
     settlement::{
         Archive, Finality,
@@ -29,39 +28,6 @@ use tenon_prover::{
 use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_secs(120);
-
-/// Makes aggregate proofs that the test's verifier contract takes.
-struct ContractEngine(Arc<TestEngine>);
-
-impl Engine for ContractEngine {
-    fn circuits(&self) -> &Circuits {
-        self.0.circuits()
-    }
-
-    fn check(&self, witness: &ChunkWitness) -> Result<(), EngineError> {
-        self.0.check(witness)
-    }
-
-    fn prove_leaf(&self, witness: &ChunkWitness) -> Result<LeafProof, EngineError> {
-        self.0.prove_leaf(witness)
-    }
-
-    fn verify_leaf(&self, proof: &LeafProof) -> Result<(), EngineError> {
-        self.0.verify_leaf(proof)
-    }
-
-    fn prove_aggregate(&self, leaves: &[LeafProof]) -> Result<AggregateProof, EngineError> {
-        let batches = self.0.prove_aggregate(leaves)?.batches;
-        Ok(AggregateProof { proof: proof_of(&batches), batches })
-    }
-
-    fn verify_aggregate(&self, proof: &AggregateProof) -> Result<(), EngineError> {
-        if proof.proof == proof_of(&proof.batches) {
-            return Ok(());
-        }
-        Err(EngineError::Invalid("wrong hash".to_owned()))
-    }
-}
 
 async fn start(
     dir: &Path,

@@ -4,7 +4,10 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use common::*;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, any::install_default_drivers};
@@ -30,7 +33,14 @@ on_each_database! {
     a_task_that_workers_are_lost_with_fails_in_the_end,
     workers_that_survive_count_again_from_the_start,
     an_aggregation_that_workers_are_lost_with_fails_with_its_batches,
+    scheduling_costs_little,
 }
+
+/// Batches in the queue that scheduling is measured with.
+const QUEUE: u64 = 200;
+
+/// What a task may cost beside its proof: 1 % of the shortest one, a leaf of the small size class on two cores.
+const COST_LIMIT: Duration = Duration::from_millis(40);
 
 /// A service that leaves proving to the test.
 async fn service(on: Database) -> (Fixture, SqlStore) {
@@ -220,5 +230,28 @@ async fn an_aggregation_that_workers_are_lost_with_fails_with_its_batches(on: Da
     }
     assert_eq!(lose(&store, &AGGREGATE).await.batch_number, 1);
     assert_eq!(fixture.job(&jobs[0].id).await.state(), JobState::Aggregating);
+    fixture.service.shutdown().await;
+}
+
+async fn scheduling_costs_little(on: Database) {
+    let mut fixture = Fixture::on(on, &[("workers", "1"), ("max_queued_batches", "1000")]).await;
+    fixture.engine.leaf_gate.close();
+    let mut last = None;
+    for number in 1..=QUEUE {
+        last = Some(fixture.submit(nth(number)).await);
+    }
+    // Proofs take no time here: what is left is leasing, reading, storing and everything that the service does meanwhile.
+    let started = Instant::now();
+    fixture.engine.leaf_gate.open();
+    let events = watch_within(&mut fixture.client, &last.unwrap().id, 0, Duration::from_secs(60)).await;
+    let elapsed = started.elapsed();
+    assert_eq!(events.last().unwrap().state(), JobState::Ready);
+    let proofs = [&fixture.engine.leaves_made, &fixture.engine.aggregates_made]
+        .map(|made| made.load(Ordering::SeqCst));
+    let tasks: u32 = proofs.iter().sum();
+    let each = elapsed / tasks;
+    println!("{on:?}: {tasks} tasks in {elapsed:?}, {each:?} each");
+    assert!(tasks >= 3 * QUEUE as u32 / 2, "{proofs:?}");
+    assert!(each <= COST_LIMIT, "{each:?}");
     fixture.service.shutdown().await;
 }

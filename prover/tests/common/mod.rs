@@ -78,6 +78,7 @@ pub struct TestEngine {
     pub aggregate_failures: AtomicU32,
     pub panics: AtomicU32,
     pub deaths: AtomicU32,
+    pub hunger: AtomicBool,
     pub wrong_leaves: AtomicU32,
     pub reject_checks: AtomicBool,
     pub leaves_made: AtomicU32,
@@ -114,12 +115,24 @@ impl TestEngine {
             aggregate_failures: AtomicU32::new(0),
             panics: AtomicU32::new(0),
             deaths: AtomicU32::new(0),
+            hunger: AtomicBool::new(false),
             wrong_leaves: AtomicU32::new(0),
             reject_checks: AtomicBool::new(false),
             leaves_made: AtomicU32::new(0),
             aggregates_made: AtomicU32::new(0),
         })
     }
+}
+
+/// Takes memory until there is none.
+fn devour() {
+    const PART: usize = 16 << 20;
+    const ALL: usize = 4 << 30;
+    let mut taken = Vec::new();
+    while taken.len() * PART < ALL {
+        taken.push(std::hint::black_box(vec![1_u8; PART]));
+    }
+    panic!("{} bytes are there to be taken", taken.len() * PART);
 }
 
 fn take(count: &AtomicU32) -> bool {
@@ -150,6 +163,9 @@ impl Engine for TestEngine {
         self.leaf_gate.pass();
         if take(&self.deaths) {
             std::process::abort();
+        }
+        if self.hunger.load(Ordering::SeqCst) {
+            devour();
         }
         if take(&self.panics) {
             panic!("the prover fell over");

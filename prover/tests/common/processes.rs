@@ -3,7 +3,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -35,11 +36,12 @@ const LEASE: &str = "3200ms";
 /// What a process does and where it hangs.
 #[derive(Clone, Copy)]
 pub struct Role {
-    /// `server`, with no worker of its own, or `worker`.
+    /// `server`, with no worker of its own, `alone`, a server with one and SQLite, or `worker`.
     pub role: &'static str,
     /// Its name among the test's processes.
     pub name: &'static str,
-    /// `leaf` or `aggregate` to hang there, `die` to die of the first leaf, anything else for neither.
+    /// `leaf` or `aggregate` to hang there, until [`Process::go_on`], `die` to die of the first leaf, `hunger` to take
+    /// all the memory that it gets for it, anything else for neither.
     pub stage: &'static str,
     /// The version of its keys.
     pub keys: u8,
@@ -49,6 +51,11 @@ impl Role {
     /// A server.
     pub fn server(name: &'static str) -> Self {
         Self { role: "server", name, stage: "none", keys: 1 }
+    }
+
+    /// A server that proves itself, on SQLite.
+    pub fn alone(name: &'static str) -> Self {
+        Self { role: "alone", name, stage: "none", keys: 1 }
     }
 
     /// A worker that hangs in this stage.
@@ -78,11 +85,26 @@ impl Process {
 
     /// Starts a process.
     pub fn spawn(dir: &Path, role: Role) -> Self {
+        Self::spawn_by(&[], &[], dir, role)
+    }
+
+    /// Starts a process through a program such as `ip netns exec` with its arguments, with more variables.
+    pub fn spawn_by(program: &[&str], variables: &[(&str, &str)], dir: &Path, role: Role) -> Self {
         let address = dir.join(format!("{}.address", role.name));
         let _ = fs::remove_file(&address);
         let log = fs::File::create(dir.join(format!("{}.log", role.name))).unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
+        let this = std::env::current_exe().unwrap();
+        let mut command = match program {
+            [] => Command::new(this),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(this);
+                command
+            }
+        };
+        let child = command
             .args(["--exact", CHILD_TEST, "--ignored", "--nocapture"])
+            .envs(variables.iter().copied())
             .env(DIR, dir)
             .env(ROLE, role.role)
             .env(NAME, role.name)
@@ -132,10 +154,23 @@ impl Process {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Waits for the end of a process that dies by itself.
-    pub fn died(&mut self) {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets a process go on that hangs in its stage.
+    pub fn go_on(&self) {
+        fs::write(self.address.with_extension("go"), "").unwrap();
+    }
+
+    /// Waits for the end of a process that dies by itself, and says how it ended.
+    pub fn died(&mut self) -> ExitStatus {
         let started = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
             assert!(started.elapsed() < LIMIT, "{} lives", self.address.display());
             thread::sleep(Duration::from_millis(10));
         }
@@ -160,20 +195,34 @@ pub fn child() {
         "leaf" => engine.leaf_gate.close(),
         "aggregate" => engine.aggregate_gate.close(),
         "die" => engine.deaths.store(1, std::sync::atomic::Ordering::SeqCst),
+        "hunger" => engine.hunger.store(true, std::sync::atomic::Ordering::SeqCst),
         _ => {}
     }
+    let go = dir.join(format!("{name}.go"));
+    let _ = fs::remove_file(&go);
+    let hanging = Arc::clone(&engine);
+    thread::spawn(move || {
+        while !go.exists() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        hanging.leaf_gate.open();
+        hanging.aggregate_gate.open();
+    });
     let (data, files) = (dir.join(&name).display().to_string(), dir.join("files").display().to_string());
     let heartbeat = format!("{}ms", HEARTBEAT.as_millis());
-    let workers = if variable(ROLE) == "server" { "0" } else { "1" };
-    let settings = [
+    let (server, alone) = (variable(ROLE) != "worker", variable(ROLE) == "alone");
+    let workers = if server && !alone { "0" } else { "1" };
+    let mut settings = vec![
         ("data_dir", data.as_str()),
-        ("object_store", &files),
         ("workers", workers),
         ("heartbeat", &heartbeat),
         ("lease", LEASE),
         ("max_queued_batches", "100000"),
         ("log_filter", "tenon_prover=info"),
     ];
+    if !alone {
+        settings.push(("object_store", &files));
+    }
     let config = config(&dir, &settings);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _export = tenon_prover::telemetry::init_logging(&config).unwrap();
@@ -185,7 +234,7 @@ pub fn child() {
             fs::write(&path, format!("{text}\n")).unwrap();
             fs::rename(path, dir.join(format!("{name}.address"))).unwrap();
         };
-        if variable(ROLE) == "server" {
+        if server {
             let service = Service::start(config, engine).await.unwrap();
             tell(service.grpc_addr.to_string());
             terminate.recv().await;

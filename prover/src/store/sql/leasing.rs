@@ -3,7 +3,7 @@
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{
-    Dialect, SqlStore, clock_ms, int, move_job, name, optional, optional_digest,
+    Dialect, SqlStore, int, move_job, name, optional, optional_digest,
     tasks::{describe, jobs_of, set_aggregation},
     unsigned, unsigned32,
 };
@@ -60,13 +60,13 @@ impl SqlStore {
         };
         // Idle workers keep nobody waiting.
         let mut connection = self.readers.acquire().await?;
-        let now = clock_ms(self.dialect, &mut connection).await?;
+        let now = self.clock_ms(&mut connection).await?;
         if query(next_task!(""), now).fetch_optional(&mut *connection).await?.is_none() {
             return Ok(None);
         }
         drop(connection);
         let mut transaction = self.begin().await?;
-        let now = clock_ms(self.dialect, &mut transaction).await?;
+        let now = self.clock_ms(&mut transaction).await?;
         let next = match self.dialect {
             Dialect::Sqlite => next_task!(""),
             Dialect::Postgres => next_task!(" FOR UPDATE OF tasks SKIP LOCKED"),

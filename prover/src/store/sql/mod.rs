@@ -13,12 +13,12 @@ mod tasks;
 use std::{
     path::Path,
     str::FromStr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
 use sqlx::{
-    Any, AnyConnection, AnyPool, Row, Transaction,
+    Any, AnyConnection, AnyPool, Connection as _, Row, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions, AnyRow, install_default_drivers},
 };
 
@@ -61,6 +61,8 @@ pub struct SqlStore {
     writer: AnyPool,
     readers: AnyPool,
     charge: Charge,
+    /// When the store was opened: in Unix milliseconds, and by the clock that nobody sets.
+    opened: (i64, Instant),
 }
 
 impl SqlStore {
@@ -74,6 +76,13 @@ impl SqlStore {
         let options = AnyConnectOptions::from_str(&url)?;
         let writer = AnyPoolOptions::new()
             .max_connections(1)
+            // A full disk ends a transaction behind the driver's back, which then couldn't begin another one.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
@@ -96,7 +105,7 @@ impl SqlStore {
             })
             .connect_with(options)
             .await?;
-        Ok(Self { dialect: Dialect::Sqlite, writer, readers, charge: Charge::default() })
+        Ok(Self { dialect: Dialect::Sqlite, writer, readers, charge: Charge::default(), opened: opened() })
     }
 
     /// Opens a PostgreSQL database and brings its tables up to date.
@@ -133,7 +142,25 @@ impl SqlStore {
             writer: pool.clone(),
             readers: pool,
             charge: Charge::default(),
+            opened: opened(),
         })
+    }
+
+    /// Unix milliseconds by the clock that leases and retries are measured with, whatever becomes of the machine's time:
+    /// with SQLite it goes on from the store's opening, and with PostgreSQL it is the database's, which all machines
+    /// share.
+    async fn clock_ms(&self, connection: &mut AnyConnection) -> Result<i64, StoreError> {
+        match self.dialect {
+            Dialect::Sqlite => {
+                let (start, since) = self.opened;
+                let elapsed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+                Ok(start.saturating_add(elapsed))
+            }
+            Dialect::Postgres => {
+                let sql = "SELECT CAST(EXTRACT(EPOCH FROM CLOCK_TIMESTAMP()) * 1000 AS BIGINT)";
+                Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
+            }
+        }
     }
 
     /// A transaction that sees and changes several rows: one at a time.
@@ -150,18 +177,6 @@ impl SqlStore {
                 .await?;
         }
         Ok(transaction)
-    }
-}
-
-/// Unix milliseconds by the clock that leases are measured with: the machine's with SQLite, and with PostgreSQL the
-/// database's, which all machines share.
-async fn clock_ms(dialect: Dialect, connection: &mut AnyConnection) -> Result<i64, StoreError> {
-    match dialect {
-        Dialect::Sqlite => Ok(now_ms()),
-        Dialect::Postgres => {
-            let sql = "SELECT CAST(EXTRACT(EPOCH FROM CLOCK_TIMESTAMP()) * 1000 AS BIGINT)";
-            Ok(sqlx::query_scalar(sql).fetch_one(connection).await?)
-        }
     }
 }
 
@@ -192,6 +207,10 @@ impl Store for SqlStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+fn opened() -> (i64, Instant) {
+    (now_ms(), Instant::now())
 }
 
 /// Unix milliseconds by the machine's clock.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, Row, any::AnyRow};
 
 use super::{
-    SqlStore, clock_ms, digest, find_job, int,
+    SqlStore, digest, find_job, int,
     leasing::{leased, take_back},
     move_job, name, now_ms, unsigned, unsigned32,
 };
@@ -117,6 +117,10 @@ impl TaskStore for SqlStore {
     async fn recover(&self, leaf_keys: &Digest) -> Result<u64, StoreError> {
         let mut transaction = self.begin_led().await?;
         let returned = take_back(&mut transaction, None).await?;
+        // A clock that was set back while the service was down keeps no task waiting.
+        sqlx::query("UPDATE tasks SET not_before_ms = 0 WHERE state = 'pending'")
+            .execute(&mut *transaction)
+            .await?;
         let rows = sqlx::query(
             "SELECT tasks.id FROM tasks JOIN jobs ON jobs.id = tasks.job_id
              WHERE tasks.kind = 'leaf' AND tasks.state = 'done' AND tasks.key_digest <> $1
@@ -157,7 +161,7 @@ impl TaskStore for SqlStore {
 
     async fn extend(&self, lease: &Lease, lease_ms: u64) -> Result<(), StoreError> {
         let mut connection = self.writer.acquire().await?;
-        let until = clock_ms(self.dialect, &mut connection).await?.saturating_add(int(lease_ms));
+        let until = self.clock_ms(&mut connection).await?.saturating_add(int(lease_ms));
         let result = sqlx::query(
             "UPDATE tasks SET lease_until_ms = $1 WHERE id = $2 AND state = 'leased' AND fence = $3",
         )
@@ -267,7 +271,7 @@ impl TaskStore for SqlStore {
         let outcome = if failures >= max_attempts { Failure::Final } else { Failure::Retried };
         let state = if outcome == Failure::Final { "failed" } else { "pending" };
         let delay = delay_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        let now = clock_ms(self.dialect, &mut transaction).await?;
+        let now = self.clock_ms(&mut transaction).await?;
         sqlx::query("UPDATE tasks SET state = $1, not_before_ms = $2 WHERE id = $3")
             .bind(state)
             .bind(now.saturating_add(int(delay)))
@@ -293,7 +297,7 @@ impl TaskStore for SqlStore {
     async fn hand_back(&self, lease: &Lease, delay_ms: u64, note: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         check_lease(&mut transaction, lease).await?;
-        let now = clock_ms(self.dialect, &mut transaction).await?;
+        let now = self.clock_ms(&mut transaction).await?;
         sqlx::query("UPDATE tasks SET state = 'pending', losses = 0, lease_owner = NULL, not_before_ms = $1, error = $2 WHERE id = $3")
             .bind(now.saturating_add(int(delay_ms)))
             .bind(note)
@@ -313,7 +317,7 @@ impl TaskStore for SqlStore {
 
     async fn expire(&self) -> Result<u64, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let now = clock_ms(self.dialect, &mut connection).await?;
+        let now = self.clock_ms(&mut connection).await?;
         let found = sqlx::query(
             "SELECT 1 FROM tasks WHERE state = 'leased' AND lease_until_ms < $1
              AND lease_owner NOT LIKE 'service/%' LIMIT 1",
@@ -333,7 +337,7 @@ impl TaskStore for SqlStore {
 
     async fn overdue(&self, deadline_ms: u64) -> Result<Vec<Lease>, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let now = clock_ms(self.dialect, &mut connection).await?;
+        let now = self.clock_ms(&mut connection).await?;
         let rows = sqlx::query("SELECT * FROM tasks WHERE state = 'leased' AND leased_at_ms < $1")
             .bind(now.saturating_sub(int(deadline_ms)))
             .fetch_all(&mut *connection)
@@ -343,7 +347,7 @@ impl TaskStore for SqlStore {
 
     async fn leasable(&self, kinds: &[TaskKind]) -> Result<u64, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        let now = clock_ms(self.dialect, &mut connection).await?;
+        let now = self.clock_ms(&mut connection).await?;
         let row = sqlx::query(
             "SELECT COUNT(*) AS count FROM tasks LEFT JOIN jobs ON jobs.id = tasks.job_id
              WHERE tasks.state = 'pending' AND (jobs.state IS NULL OR jobs.state <> 'failed')
