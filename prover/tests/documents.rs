@@ -45,7 +45,7 @@ fn the_interface_reference_is_fresh() {
 #[test]
 fn the_settings_reference_is_fresh() {
     let mut text = String::from(
-        "<!-- Written by the test `documents` with BLESS=1 from prover/src/config.rs. -->\n\n# Settings\n\n\
+        "<!-- Written by the test `documents` with BLESS=1 from prover/src/config/settings.rs. -->\n\n# Settings\n\n\
          Each is a flag of `tenon serve` (`--name-with-dashes`), an environment variable (`TENON_` and the name in \
          capitals), and a key\nof the TOML file that `--config` names. The first of these that names it counts. \
          Times have a unit: `ms`, `s`, `m` or `h`.\n\n| setting | default | what it sets |\n|---|---|---|\n",

@@ -2,6 +2,8 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
+    thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -10,6 +12,7 @@ use alloy::{
     primitives::{Address, U256},
 };
 use clap::Args;
+use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 use tenon_circuits::{
     halo2::leaf::{LeafCircuit, SizeClass},
@@ -50,6 +53,9 @@ pub struct Bench {
     /// Transfers per batch. Each size is proven in the smallest size class that holds it.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_values_t = [SizeClass::SMALL.slots, SizeClass::MEDIUM.slots])]
     sizes: Vec<usize>,
+    /// Threads to prove with, one run for each number; all cores where none is named.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',')]
+    threads: Vec<usize>,
     /// Stops after the leaf proofs.
     #[arg(long)]
     leaf_only: bool,
@@ -57,8 +63,11 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     chart: Option<PathBuf>,
     /// Prints the results as one JSON object.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+    /// Prints rows for the README's table of hardware: machine, size class, threads, seconds and peak memory.
+    #[arg(long)]
+    markdown: bool,
     #[command(flatten)]
     settings: Settings<KeysOnly>,
 }
@@ -79,6 +88,8 @@ pub struct Measured {
     pub size_class: &'static str,
     /// log2 of its rows.
     pub k: u32,
+    /// Threads that proved.
+    pub threads: usize,
     /// Transfers per batch.
     pub transfers: usize,
     /// Batches.
@@ -132,6 +143,7 @@ impl Bench {
         let config = self.settings.load()?;
         let sizes =
             self.sizes.iter().map(|size| Ok((*size, class_for(*size)?))).collect::<Outcome<Vec<_>>>()?;
+        let threads = self.threads()?;
         let progress = Progress::new(self.json);
         let mut report = Report {
             hardware: telemetry::hardware(),
@@ -145,23 +157,49 @@ impl Bench {
             let engine = preflight::engine(&config, &progress).await?;
             let keys = output::rounded(mark.elapsed());
             report.insecure |= engine.is_insecure();
-            let leaf_only = self.leaf_only;
-            let work = progress.work(&format!("{transfers} transfers per batch"));
-            let handle = tokio::runtime::Handle::current();
-            let mut measured = spawn_blocking(move || {
-                // The chain within the process needs no runtime of its own.
-                handle.block_on(measure(&engine, class, transfers, leaf_only))
-            })
-            .await
-            .or_work("measuring")??;
-            measured.seconds.keys = keys;
-            work.done(&format!("{:.2} transfers per second", measured.transfers_per_second));
-            report.results.push(measured);
+            let engine = Arc::new(engine);
+            for &threads in &threads {
+                let work = progress.work(&format!("{transfers} transfers per batch, {threads} threads"));
+                let mut measured = self.measure(&engine, class, transfers, threads).await?;
+                measured.seconds.keys = keys;
+                work.done(&format!("{:.2} transfers per second", measured.transfers_per_second));
+                report.results.push(measured);
+            }
         }
         if let Some(path) = &self.chart {
             write(path, &chart::seconds_by_stage(&report.results, &report.hardware))?;
         }
-        if self.json { output::json(&report) } else { report.show() }
+        match (self.json, self.markdown) {
+            (true, _) => output::json(&report),
+            (_, true) => report.rows(),
+            _ => report.show(),
+        }
+    }
+
+    /// The numbers of threads to prove with.
+    fn threads(&self) -> Outcome<Vec<usize>> {
+        if self.threads.contains(&0) {
+            return Err(Failure::request_text("--threads: expected at least 1, found 0"));
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Ok(if self.threads.is_empty() { vec![cores] } else { self.threads.clone() })
+    }
+
+    async fn measure(
+        &self,
+        engine: &Arc<CircuitEngine>,
+        class: SizeClass,
+        transfers: usize,
+        threads: usize,
+    ) -> Outcome<Measured> {
+        let (engine, leaf_only) = (Arc::clone(engine), self.leaf_only);
+        let handle = tokio::runtime::Handle::current();
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().or_work("threads")?;
+        // As the service's workers do, in a pool of its own.
+        let proven = spawn_blocking(move || {
+            pool.install(|| handle.block_on(measure(&engine, class, transfers, threads, leaf_only)))
+        });
+        proven.await.or_work("measuring")?
     }
 }
 
@@ -180,6 +218,7 @@ async fn measure(
     engine: &CircuitEngine,
     class: SizeClass,
     transfers: usize,
+    threads: usize,
     leaf_only: bool,
 ) -> Outcome<Measured> {
     let failed = |error: EngineError| Failure::work(error);
@@ -231,6 +270,7 @@ async fn measure(
     let mut measured = Measured {
         size_class: class.name,
         k: class.k,
+        threads,
         transfers,
         batches,
         rows_per_transfer: rows_and_cells(class).0 / class.slots,
@@ -296,6 +336,33 @@ fn added(class: SizeClass) -> (usize, usize) {
 }
 
 impl Report {
+    /// Rows of the README's table of hardware, with the seconds of one leaf proof and of one aggregation.
+    fn rows(&self) -> Outcome {
+        for result in &self.results {
+            let leaf = result.seconds.leaf / result.batches.max(1) as f64;
+            let mut cells = vec![
+                self.hardware.clone(),
+                format!("{} (k = {})", result.size_class, result.k),
+                result.threads.to_string(),
+                format!("{leaf:.1}"),
+                output::bytes(result.leaf_peak_memory_bytes),
+            ];
+            cells.extend(if self.leaf_only() {
+                ["".to_owned(), "".to_owned()]
+            } else {
+                let memory = output::bytes(result.aggregate_peak_memory_bytes);
+                [format!("{:.1}", result.seconds.aggregate), memory]
+            });
+            output::line(format!("| {} |", cells.join(" | ")))?;
+        }
+        Ok(())
+    }
+
+    /// Whether no aggregation was measured.
+    fn leaf_only(&self) -> bool {
+        self.results.iter().all(|result| result.proof_bytes == 0)
+    }
+
     fn show(&self) -> Outcome {
         let rows: Vec<_> = self
             .results
@@ -304,6 +371,7 @@ impl Report {
                 [
                     format!("{} x {}", result.batches, result.transfers),
                     format!("{} (k = {})", result.size_class, result.k),
+                    result.threads.to_string(),
                     result.rows_per_added_transfer.to_string(),
                     result.cells_per_added_transfer.to_string(),
                     output::seconds(result.seconds.execute),
@@ -320,6 +388,7 @@ impl Report {
         let headings = [
             "TRANSFERS",
             "CLASS",
+            "THREADS",
             "ROWS/TX",
             "CELLS/TX",
             "EXECUTE",

@@ -28,7 +28,9 @@ impl NodeAddress {
     /// # Errors
     /// When it isn't a URL of HTTP.
     pub fn parse(text: &str) -> Result<Self, L1Error> {
-        let unusable = |reason: String| L1Error::Unreachable { url: "(hidden)".to_owned(), reason };
+        // A key could be in a path, a query or before a host.
+        let shown = if text.contains(['/', '?', '@']) { "(hidden)" } else { text };
+        let unusable = |reason: String| L1Error::Unreachable { url: shown.to_owned(), reason };
         let url = Url::parse(text)
             .map_err(|error| unusable(format!("not a URL such as http://127.0.0.1:8545: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
