@@ -12,6 +12,8 @@ use crate::rollup::{
 pub const LEAF_PUBLIC_INPUTS: usize = 14;
 /// Public inputs of each batch place of an aggregate proof.
 pub const BATCH_PUBLIC_INPUTS: usize = 10;
+/// Batches that an aggregate proof has places for, whatever number of leaf proofs it takes.
+pub const BATCH_PLACES: usize = 5;
 
 /// What a leaf proof says about its chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
-//! Aggregation of real leaf proofs of a small circuit, end to end. Slow: it makes keys and proofs at
-//! k = 20, so its checks share one directory and run one after the other.
+//! Aggregation of real leaf proofs of a small circuit, end to end. Slow: it makes keys and proofs
+//! of the aggregation, so its checks share one directory and run one after the other.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -55,9 +55,8 @@ fn aggregate_proofs_end_to_end() {
     let directory = std::env::var_os("TENON_TEST_KEYS").map_or(temporary.path().to_path_buf(), PathBuf::from);
     let store = KeyStore::open(&directory).unwrap();
     let leaf = toy_keys(&store, LEAF_K, 1);
-    timed("reference string", || store.srs(20).unwrap());
+    timed("reference string", || store.srs(tenon_circuits::aggregation::k(2)).unwrap());
     let keys = timed("keys", || aggregation(&store, &leaf));
-    println!("{:?}", keys.layout().params);
 
     // One batch of two chunks.
     let first = toy_proof(&leaf, chunk(1, 100, 0, 11), 1);

@@ -50,8 +50,11 @@ pub fn size_class(name: &str) -> Result<SizeClass, EngineStartError> {
     })
 }
 
-/// Memory in bytes that an aggregation is expected to take, whatever it aggregates.
-pub const AGGREGATE_MEMORY_BYTES: u64 = AGGREGATE_BYTES_PER_ROW << aggregation::K;
+/// Memory in bytes that an aggregation of this many leaf proofs is expected to take.
+#[must_use]
+pub fn aggregate_memory_bytes(leaves: usize) -> u64 {
+    AGGREGATE_BYTES_PER_ROW << aggregation::k(leaves)
+}
 
 /// Makes and checks proofs with the circuits of one size class.
 #[derive(Debug)]

@@ -2,8 +2,6 @@
 
 use alloy::primitives::Bytes;
 
-use crate::generator::Shape;
-
 macro_rules! sources {
     ($($path:literal),* $(,)?) => {
         [$((concat!("src/", $path), include_str!($path))),*]
@@ -15,9 +13,8 @@ macro_rules! artifacts {
     };
 }
 
-/// The committed verifier's constraint system: that of the final circuit.
-pub const VERIFIER_SHAPE: Shape =
-    Shape { gate_columns: 8, lookup_columns: 1, constant_columns: 1, batch_places: 2 };
+/// Batches that a proof for the committed verifier has places for.
+pub const VERIFIER_BATCH_PLACES: usize = tenon_circuits::public_inputs::BATCH_PLACES;
 
 /// The committed verifier's source. A generated verifier with another source isn't for the embedded code.
 pub const VERIFIER_SOURCE: &str = include_str!("generated/Verifier.sol");

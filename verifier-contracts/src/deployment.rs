@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     artifacts::{
-        self, VERIFIER_SHAPE, VERIFIER_SOURCE,
+        self, VERIFIER_SOURCE,
         compiled::{self, core, exits, governance, rollup},
     },
     calldata,
@@ -120,9 +120,7 @@ pub struct Deployment {
 #[derive(Debug, Error)]
 pub enum DeploymentError {
     /// The verifier was generated for another constraint system than the embedded code.
-    #[error(
-        "the embedded verifier is for {VERIFIER_SHAPE:?}, the verifying key for another constraint system"
-    )]
+    #[error("the embedded verifier is for another constraint system than the verifying key")]
     OtherConstraintSystem,
     /// The verifying key is too long for a contract's code.
     #[error("the verifying key has {actual} bytes, a contract's code can have {maximum}")]

@@ -281,7 +281,7 @@ contract VerifierTest is Fixture {
 
     function test_RevertWhen_VerifyingKeyIsForAnotherCircuit() public {
         // One bit of the last commitment's y: off the curve; of the transcript's first scalar: another key.
-        uint256[2] memory places = [key.length - 1, 1 + 8 * 32 - 1];
+        uint256[2] memory places = [key.length - 1, 1 + 7 * 32 - 1];
         bytes4[2] memory errors = [IVerifier.PrecompileFailed.selector, IVerifier.ProofRejected.selector];
         for (uint256 i = 0; i < places.length; i++) {
             bytes memory other = key;

@@ -12,7 +12,9 @@ use std::{
 };
 
 use alloy::primitives::{Address, keccak256};
-use common::{CircuitShape, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with};
+use common::{
+    FINAL_PUBLIC_INPUTS, Proof, SmallCircuit, coordinates, directory, install_node_packages, run_with,
+};
 use halo2_proofs::{
     halo2curves::{
         bn256::{Fr, G1Affine},
@@ -22,7 +24,7 @@ use halo2_proofs::{
 };
 use serde_json::{Value, json};
 use tenon_contracts::{
-    artifacts::{ARTIFACTS, VERIFIER_SHAPE},
+    artifacts::{ARTIFACTS, VERIFIER_BATCH_PLACES},
     calldata,
     evm::LOCAL_CHAIN_ID,
     generator::VALUES_PER_BATCH,
@@ -53,7 +55,7 @@ fn foundry() -> MutexGuard<'static, ()> {
         install_node_packages();
         if bless() {
             fs::create_dir_all(directory().join("src/generated")).expect("directory");
-            write(GENERATED, &VERIFIER_SHAPE.solidity());
+            write(GENERATED, &SmallCircuit::last().generate().solidity);
             write(FIXTURE, &fixture(&final_circuit_but_small()));
         }
         Mutex::new(())
@@ -90,14 +92,7 @@ fn forge(arguments: &[&str]) -> String {
 }
 
 fn final_circuit_but_small() -> SmallCircuit {
-    SmallCircuit::new(CircuitShape {
-        k: 10,
-        gate_columns: VERIFIER_SHAPE.gate_columns,
-        lookup_columns: VERIFIER_SHAPE.lookup_columns,
-        constant_columns: VERIFIER_SHAPE.constant_columns,
-        batch_places: VERIFIER_SHAPE.batch_places,
-        empty_columns: 0,
-    })
+    SmallCircuit::last()
 }
 
 /// A settlement of the tests.
@@ -110,7 +105,7 @@ struct Run {
 
 /// Public inputs of a run of batches, unused places 0.
 fn run_of_batches(run: &Run, domain: Fr) -> Vec<Fr> {
-    let mut values = vec![Fr::zero(); VERIFIER_SHAPE.public_inputs()];
+    let mut values = vec![Fr::zero(); FINAL_PUBLIC_INPUTS];
     let mut state = run.state_in;
     for (index, place) in values.chunks_mut(VALUES_PER_BATCH).take(run.batches).enumerate() {
         let number = run.number + index as u64;
@@ -143,7 +138,7 @@ fn fixture(circuit: &SmallCircuit) -> String {
     let rollup = DEPLOYER.create(2);
     let domain = calldata::domain(LOCAL_CHAIN_ID, rollup);
     let domain_element = common::to_fr(domain).expect("248 bits");
-    let places = VERIFIER_SHAPE.batch_places;
+    let places = VERIFIER_BATCH_PLACES;
 
     let first =
         Run { number: 1, timestamp: 1_700_000_000, state_in: Fr::from(GENESIS_STATE), batches: places };
@@ -179,7 +174,7 @@ fn fixture(circuit: &SmallCircuit) -> String {
 fn the_generated_source_is_committed() {
     let _foundry = foundry();
     assert!(
-        read(GENERATED) == VERIFIER_SHAPE.solidity(),
+        read(GENERATED) == SmallCircuit::last().generate().solidity,
         "{GENERATED} isn't what the generator gives: run the tests with BLESS=1 and review the difference"
     );
 }

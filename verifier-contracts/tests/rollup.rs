@@ -10,7 +10,7 @@ use alloy::{
     sol_types::{SolCall, SolEvent, SolValue},
 };
 use ark_ff::Field;
-use common::{CircuitShape, SmallCircuit};
+use common::{FINAL_PUBLIC_INPUTS, SmallCircuit};
 use halo2_proofs::halo2curves::bn256::Fr as CircuitFr;
 use tenon_circuits::{
     public_inputs::{BatchPublicInputs, batch_input},
@@ -21,7 +21,6 @@ use tenon_circuits::{
     },
 };
 use tenon_contracts::{
-    artifacts::VERIFIER_SHAPE,
     bindings::{IExits, IRollup, ISettlement},
     blob::Blobs,
     calldata,
@@ -69,14 +68,7 @@ impl Rollup {
     }
 
     fn with_genesis(genesis_state: U256) -> Self {
-        let circuit = SmallCircuit::new(CircuitShape {
-            k: 10,
-            gate_columns: VERIFIER_SHAPE.gate_columns,
-            lookup_columns: VERIFIER_SHAPE.lookup_columns,
-            constant_columns: VERIFIER_SHAPE.constant_columns,
-            batch_places: VERIFIER_SHAPE.batch_places,
-            empty_columns: 0,
-        });
+        let circuit = SmallCircuit::last();
         let parameters = Parameters::demonstration(OPERATOR, genesis_state);
         let plan = Deployment::plan(OPERATOR, 0, &circuit.generate(), &parameters).expect("plan");
         let mut chain = LocalChain::new(LOCAL_CHAIN_ID, NOW);
@@ -160,7 +152,7 @@ impl Rollup {
     }
 
     fn prove(&self, batches: &[&Batch]) -> Vec<u8> {
-        let mut values = vec![CircuitFr::zero(); VERIFIER_SHAPE.public_inputs()];
+        let mut values = vec![CircuitFr::zero(); FINAL_PUBLIC_INPUTS];
         for (place, batch) in values.chunks_mut(10).zip(batches) {
             place.copy_from_slice(&batch.inputs.to_array().map(|value| circuit_element(&value)));
         }
@@ -272,7 +264,7 @@ fn settling_is_cheap() {
         rollup.chain = chain;
         if count == 0 {
             let mut values: Vec<U256> = one.inputs.to_array().iter().map(word).collect();
-            values.resize(VERIFIER_SHAPE.public_inputs(), U256::ZERO);
+            values.resize(FINAL_PUBLIC_INPUTS, U256::ZERO);
             let call = calldata::verify(&values, &proof);
             let check = rollup.chain.call(OPERATOR, policy.kinds[0].verifier, call).expect("valid").gas_used;
             println!("settling one batch with one blob: {gas} gas, checking its proof alone {check}");

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use halo2_base::gates::circuit::builder::BaseCircuitBuilder;
-use halo2_proofs::halo2curves::bn256::Fr;
 use sha2::{Digest, Sha256};
 
 use super::{
-    K,
-    circuit::{self, AggregationLayout, LIMB_BITS, LIMBS, LeafVerifier, Purpose},
+    circuit::{self, LIMB_BITS, LIMBS, LeafVerifier},
+    k,
 };
 use crate::{
     halo2::{
         CircuitKeys, CircuitVerifier, KeyError, KeyInfo, KeyName, KeyStore, LeafProof,
-        prove::verify_leaf_proof,
+        circuit::RecursionCircuit, columns::GateSet, prove::verify_leaf_proof,
     },
-    public_inputs::BATCH_PUBLIC_INPUTS,
+    public_inputs::BATCH_PLACES,
     rollup::PROTOCOL_VERSION,
 };
 
@@ -33,10 +31,10 @@ impl AggregationVerifier {
     /// When what is stored can't be trusted or is for something else.
     pub fn load(store: &KeyStore, leaf: &CircuitVerifier, leaves: usize) -> Result<Option<Self>, KeyError> {
         check(store, leaf, leaves)?;
-        let circuit = store.load_verifier::<BaseCircuitBuilder<Fr>, AggregationLayout>(
+        let circuit = store.load_verifier::<RecursionCircuit, ()>(
             &KeyName::aggregation(&leaf.info().class, leaves),
             fingerprint(leaf.info(), leaves),
-            AggregationLayout::checked_params,
+            |()| Ok(()),
         )?;
         Ok(circuit.map(|circuit| Self { circuit, leaves }))
     }
@@ -51,7 +49,7 @@ impl AggregationVerifier {
         &self.circuit
     }
 
-    /// Number of leaf proofs that are verified, and of places for batches.
+    /// Number of leaf proofs that are verified.
     pub fn leaves(&self) -> usize {
         self.leaves
     }
@@ -62,7 +60,6 @@ impl AggregationVerifier {
 pub struct AggregationKeys {
     circuit: CircuitKeys,
     verifier: AggregationVerifier,
-    layout: AggregationLayout,
     leaf: Arc<CircuitKeys>,
     leaf_verifier: LeafVerifier,
     padding: LeafProof,
@@ -89,27 +86,18 @@ impl AggregationKeys {
         let name = KeyName::aggregation(&leaf.info().class, leaves);
         let fingerprint = fingerprint(leaf.info(), leaves);
         let leaf_verifier = LeafVerifier::new(&leaf);
-        let stored = store.load::<BaseCircuitBuilder<Fr>, AggregationLayout>(
-            &name,
-            fingerprint,
-            AggregationLayout::checked_params,
-        )?;
-        let (circuit, layout) = match stored {
+        let stored = store.load::<RecursionCircuit, ()>(&name, fingerprint, |()| Ok(()))?;
+        let (circuit, ()) = match stored {
             Some(stored) => stored,
             None => {
                 let proofs = vec![&padding; leaves];
-                let builder = circuit::build(Purpose::Keys { k: K }, &leaf_verifier, &proofs, leaves)
+                let circuit = circuit::build(&leaf_verifier, &proofs, leaves)
                     .map_err(|error| KeyError::Aggregation(format!("{error:?}")))?;
-                store.create(&name, fingerprint, &builder, || {
-                    Ok(AggregationLayout {
-                        params: builder.config_params.clone(),
-                        break_points: builder.break_points(),
-                    })
-                })?
+                store.create(&name, fingerprint, &RecursionCircuit::new(circuit.trace), || Ok(()))?
             }
         };
         let verifier = AggregationVerifier { circuit: Arc::clone(circuit.verifier()), leaves };
-        Ok(Self { circuit, verifier, layout, leaf, leaf_verifier, padding })
+        Ok(Self { circuit, verifier, leaf, leaf_verifier, padding })
     }
 
     /// What the keys are for.
@@ -132,19 +120,9 @@ impl AggregationKeys {
         &self.leaf
     }
 
-    /// Number of leaf proofs that are verified, and of places for batches.
+    /// Number of leaf proofs that are verified.
     pub fn leaves(&self) -> usize {
         self.verifier.leaves
-    }
-
-    /// Number of public inputs before the accumulator's limbs.
-    pub fn batch_inputs(&self) -> usize {
-        self.leaves() * BATCH_PUBLIC_INPUTS
-    }
-
-    /// Shape of the aggregation circuit.
-    pub fn layout(&self) -> &AggregationLayout {
-        &self.layout
     }
 
     pub(super) fn leaf_verifier(&self) -> &LeafVerifier {
@@ -161,8 +139,9 @@ fn check(store: &KeyStore, leaf: &CircuitVerifier, leaves: usize) -> Result<(), 
     if leaves < 2 {
         return Err(KeyError::TooFewLeaves(leaves));
     }
-    if !store.srs(K)?.shares_secret_with(leaf.srs()) {
-        return Err(KeyError::UnrelatedStrings { leaf: leaf.info().k, aggregation: K });
+    let k = k(leaves);
+    if !store.srs(k)?.shares_secret_with(leaf.srs()) {
+        return Err(KeyError::UnrelatedStrings { leaf: leaf.info().k, aggregation: k });
     }
     Ok(())
 }
@@ -171,9 +150,12 @@ fn check(store: &KeyStore, leaf: &CircuitVerifier, leaves: usize) -> Result<(), 
 fn fingerprint(leaf: &KeyInfo, leaves: usize) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(format!(
-        "{PROTOCOL_VERSION} aggregation {} of {leaves} x {} at k = {K}, limbs {LIMBS} x {LIMB_BITS}",
+        "{PROTOCOL_VERSION} aggregation {} of {leaves} x {} in {BATCH_PLACES} places at k = {}, fold {}, limbs {LIMBS} x \
+         {LIMB_BITS}",
         circuit::REVISION,
         hex::encode(leaf.digest),
+        k(leaves),
+        GateSet::RECURSION.fold,
     ));
     hasher.finalize().into()
 }

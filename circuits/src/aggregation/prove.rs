@@ -14,16 +14,17 @@ use snark_verifier::util::arithmetic::{fe_from_limbs, fe_to_limbs};
 
 use super::{
     ACCUMULATOR_LIMBS, AggregationKeys, AggregationVerifier,
-    circuit::{self, LIMB_BITS, LIMBS, Purpose},
+    circuit::{self, LIMB_BITS, LIMBS},
     statement,
 };
 use crate::{
     halo2::{
         LeafProof, ProveError, Srs, VerifyError,
+        circuit::RecursionCircuit,
         prove::{COORDINATE_BYTES, KeccakTranscript, create, hex_bytes, verify_leaf_proof},
         to_circuit,
     },
-    public_inputs::{BATCH_PUBLIC_INPUTS, BatchPublicInputs},
+    public_inputs::{BATCH_PLACES, BATCH_PUBLIC_INPUTS, BatchPublicInputs},
     rollup,
 };
 
@@ -123,16 +124,20 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
 
     let mut padded = leaves.iter().collect::<Vec<_>>();
     padded.resize(keys.leaves(), keys.padding());
-    let builder = circuit::build(Purpose::Proof(keys.layout()), keys.leaf_verifier(), &padded, leaves.len())
+    let circuit = circuit::build(keys.leaf_verifier(), &padded, leaves.len())
         .map_err(|error| ProveError::Recursion(format!("{error:?}")))?;
-    let instances = builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
+    let instances = circuit.instances.clone();
     let accumulator = instances
         .last_chunk::<ACCUMULATOR_LIMBS>()
         .ok_or_else(|| ProveError::Recursion("the circuit returns no accumulator".into()))?;
     let accumulator = Accumulator::from_limbs(accumulator).map_err(ProveError::Unsound)?;
     accumulator.decide(keys.circuit().srs()).map_err(ProveError::Unsound)?;
 
-    let transcript = create::<_, _, KeccakTranscript<Vec<u8>>>(keys.circuit(), builder, &instances)?;
+    let transcript = create::<_, _, KeccakTranscript<Vec<u8>>>(
+        keys.circuit(),
+        RecursionCircuit::new(circuit.trace),
+        &instances,
+    )?;
     let mut proof = accumulator.to_bytes();
     proof.extend(transcript);
     let proof = AggregateProof { batches, proof };
@@ -146,9 +151,9 @@ pub fn prove_aggregate(keys: &AggregationKeys, leaves: &[LeafProof]) -> Result<A
 /// # Errors
 /// When the proof isn't valid, not exactly as long as it should be, or has a point at infinity.
 pub fn verify_aggregate(verifier: &AggregationVerifier, proof: &AggregateProof) -> Result<(), VerifyError> {
-    let leaves = verifier.leaves();
-    if proof.batches.is_empty() || proof.batches.len() > leaves {
-        return Err(VerifyError::BatchCount { max: leaves, actual: proof.batches.len() });
+    let max = verifier.leaves().min(BATCH_PLACES);
+    if proof.batches.is_empty() || proof.batches.len() > max {
+        return Err(VerifyError::BatchCount { max, actual: proof.batches.len() });
     }
     let zero = rollup::Fr::from(0);
     if let Some(index) =
@@ -164,7 +169,7 @@ pub fn verify_aggregate(verifier: &AggregationVerifier, proof: &AggregateProof) 
 
     let mut instances =
         proof.batches.iter().flat_map(|batch| batch.to_array().map(to_circuit)).collect::<Vec<_>>();
-    instances.resize(leaves * BATCH_PUBLIC_INPUTS, Fr::zero());
+    instances.resize(BATCH_PLACES * BATCH_PUBLIC_INPUTS, Fr::zero());
     instances.extend(accumulator.to_limbs());
     verifier.circuit().verify_keccak_proof(&instances, transcript).map_err(|error| match error {
         VerifyError::PointAtInfinity { position } => {
@@ -177,11 +182,9 @@ pub fn verify_aggregate(verifier: &AggregationVerifier, proof: &AggregateProof) 
 
 #[cfg(test)]
 mod tests {
-    use halo2_base::gates::circuit::BaseCircuitParams;
-
     use super::*;
     use crate::{
-        aggregation::{AggregationLayout, K, circuit::LeafVerifier},
+        aggregation::circuit::LeafVerifier,
         halo2::{
             KeyStore,
             leaf::{SizeClass, prove_leaf},
@@ -197,34 +200,15 @@ mod tests {
         let store = KeyStore::open(directory.path()).unwrap();
         let leaf = store.leaf(SizeClass::SMALL).unwrap();
         let verifier = LeafVerifier::new(leaf.circuit());
-        let layout = AggregationLayout {
-            params: BaseCircuitParams {
-                k: 20,
-                lookup_bits: Some(19),
-                num_instance_columns: 1,
-                ..Default::default()
-            },
-            break_points: Vec::new(),
-        };
         let decided = |leaves: [&LeafProof; 2]| {
-            let builder = circuit::build(Purpose::Proof(&layout), &verifier, &leaves, 1).unwrap();
-            let values =
-                builder.assigned_instances.iter().flatten().map(|cell| *cell.value()).collect::<Vec<_>>();
-            let accumulator = Accumulator::from_limbs(values.last_chunk().unwrap()).unwrap();
+            let circuit = circuit::build(&verifier, &leaves, 1).unwrap();
+            let accumulator = Accumulator::from_limbs(circuit.instances.last_chunk().unwrap()).unwrap();
             let again = accumulator.to_bytes().try_into().unwrap();
             assert_eq!(Accumulator::from_bytes(&again).unwrap().coordinates(), accumulator.coordinates());
             accumulator.decide(leaf.circuit().srs()).is_ok()
         };
 
         let valid = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
-        // The committed verifier contract is for this shape.
-        let keys = circuit::build(Purpose::Keys { k: K }, &verifier, &[&valid, &valid], 1).unwrap();
-        let params = &keys.config_params;
-        assert_eq!(params.num_advice_per_phase, [8]);
-        assert_eq!(params.num_lookup_advice_per_phase, [1, 0, 0]);
-        assert_eq!(params.num_fixed, 1);
-        AggregationLayout { params: params.clone(), break_points: Vec::new() }.checked_params().unwrap();
-
         assert!(decided([&valid, &valid]));
         let mut evaluation = valid.clone();
         let position = evaluation.proof.len() - 3 * 32;

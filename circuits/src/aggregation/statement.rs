@@ -11,24 +11,22 @@
 //! | `state_in_i = state_out_{i-1}` | chunks but the first |
 //! | `y_d_in_i = 0`, `y_l_in_i = 0` | chunks that start a batch |
 //! | `batch_i`, `z_d_i`, `z_l_i` equal those of `i-1` | chunks that don't start a batch |
+//! | no batch starts when the one before it is in the last place | chunks that start a batch |
 //! | `commit_in_i`, `y_d_in_i`, `y_l_in_i` are `commit_out_{i-1}`, `y_d_out_{i-1}`, `y_l_out_{i-1}` | the same |
 //!
-//! Place `j` of the output holds the `j`-th batch: domain, batch, state_in and both points of its first chunk,
+//! Place `j` of the output, of as many as the caller asks for, holds the `j`-th batch: domain, batch, state_in and both points of its first chunk,
 //! state_out, commit_out and both evaluations of its last. Places without a batch hold 0.
 //!
 //! Left to whoever reads the output: that a batch's last chunk here is its last at all, which its commitment shows,
 //! compared with the data; that batches are numbered in order; that the points are those drawn for the batch, so below
 //! 2^128; that the limbs of `y_d` are those of an element, which the leaf circuit sees to for `y_d_out`.
 
-use halo2_base::{
-    AssignedValue, Context,
-    QuantumCell::{Constant, Existing},
-    gates::{GateChip, GateInstructions},
-};
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use crate::{
-    public_inputs::{BatchPublicInputs, LEAF_PUBLIC_INPUTS, LeafPublicInputs},
+    gadgets::arithmetic::{boolean, constant, equation, exclusive, is_zero, linear, multiply, product},
+    halo2::trace::{Trace, Var},
+    public_inputs::{BATCH_PLACES, BatchPublicInputs, LEAF_PUBLIC_INPUTS, LeafPublicInputs},
     rollup::{
         self,
         evaluation::{Evaluations, da_limbs},
@@ -73,6 +71,16 @@ pub enum ChainError {
         /// The chunk's commitment on entry.
         commit_in: String,
     },
+    /// There are more batches than places.
+    #[error(
+        "the leaf proofs make up {actual} batches, one proof has places for {max}: aggregate fewer at once"
+    )]
+    TooManyBatches {
+        /// The places.
+        max: usize,
+        /// The batches.
+        actual: usize,
+    },
     /// A chunk's value isn't what the chunks before it demand.
     #[error(
         "leaf proof {index} doesn't follow its predecessor: its {field} is {actual} instead of {expected}"
@@ -92,7 +100,7 @@ pub enum ChainError {
 /// The batches that chunks make up.
 ///
 /// # Errors
-/// When the chunks don't follow each other.
+/// When the chunks don't follow each other, or make up more batches than [`BATCH_PLACES`].
 pub fn batches(leaves: &[LeafPublicInputs]) -> Result<Vec<BatchPublicInputs>, ChainError> {
     let mut batches: Vec<BatchPublicInputs> = Vec::new();
     let zero = rollup::Fr::from(0);
@@ -143,68 +151,70 @@ pub fn batches(leaves: &[LeafPublicInputs]) -> Result<Vec<BatchPublicInputs>, Ch
             });
         }
     }
+    if batches.len() > BATCH_PLACES {
+        return Err(ChainError::TooManyBatches { max: BATCH_PLACES, actual: batches.len() });
+    }
     Ok(batches)
 }
 
 /// A leaf's public inputs as cells, in the order of [`LeafPublicInputs::to_array`].
-pub(super) type LeafCells = [AssignedValue<Fr>; LEAF_PUBLIC_INPUTS];
+pub(super) type LeafCells = [Var; LEAF_PUBLIC_INPUTS];
+
+fn assert_zero(trace: &mut Trace, value: Var) {
+    equation(trace, &[(Fr::ONE, value.into())], None, Fr::ZERO);
+}
+
+/// `factor · (left − right) = 0`.
+fn assert_equal_if(trace: &mut Trace, factor: Var, left: Var, right: Var) {
+    let difference = linear(trace, &[(Fr::ONE, left), (-Fr::ONE, right)], Fr::ZERO);
+    exclusive(trace, factor, difference);
+}
+
+/// `1 − bit`.
+fn not(trace: &mut Trace, bit: Var) -> Var {
+    linear(trace, &[(-Fr::ONE, bit)], Fr::ONE)
+}
 
 /// Constrains the leaves' public inputs as the module's page says and returns the output places, one
-/// after the other. `padding` holds 1 for leaves that are padding, 0 for the others.
-pub(super) fn constrain(
-    ctx: &mut Context<Fr>,
-    gate: &GateChip<Fr>,
-    leaves: &[LeafCells],
-    padding: &[Fr],
-) -> Vec<AssignedValue<Fr>> {
+/// after the other, `places` of them. `padding` holds 1 for leaves that are padding, 0 for the others.
+pub(super) fn constrain(trace: &mut Trace, leaves: &[LeafCells], padding: &[Fr], places: usize) -> Vec<Var> {
+    trace.label("statement");
     let n = leaves.len();
-    let zero = ctx.load_constant(Fr::ZERO);
-    let assert_zero = |ctx: &mut Context<Fr>, value: AssignedValue<Fr>| ctx.constrain_equal(&value, &zero);
-    // factor · (left − right) = 0
-    let assert_equal_if = |ctx: &mut Context<Fr>,
-                           factor: AssignedValue<Fr>,
-                           left: AssignedValue<Fr>,
-                           right: AssignedValue<Fr>| {
-        let difference = gate.sub(ctx, left, right);
-        let product = gate.mul(ctx, factor, difference);
-        assert_zero(ctx, product);
-    };
+    let zero = constant(trace, Fr::ZERO);
 
     // `starts[i]`: leaf i is the first chunk of a batch. `continues[i]`: it is a chunk, but not the first.
     let mut starts = Vec::with_capacity(n);
     let mut continues = Vec::with_capacity(n);
-    let mut previous: Option<(&LeafCells, AssignedValue<Fr>)> = None;
+    let mut previous: Option<(&LeafCells, Var)> = None;
     for (leaf, is_padding) in leaves.iter().zip(padding) {
-        let is_padding = ctx.load_witness(*is_padding);
-        gate.assert_bit(ctx, is_padding);
+        let is_padding = boolean(trace, *is_padding);
         match previous {
             None => {
-                assert_zero(ctx, is_padding);
-                assert_zero(ctx, leaf[input::COMMIT_IN]);
+                assert_zero(trace, is_padding);
+                assert_zero(trace, leaf[input::COMMIT_IN]);
                 for zeroed in ZERO_AT_START {
-                    assert_zero(ctx, leaf[zeroed]);
+                    assert_zero(trace, leaf[zeroed]);
                 }
-                starts.push(gate.not(ctx, is_padding));
+                starts.push(not(trace, is_padding));
                 continues.push(zero);
             }
             Some((before, was_padding)) => {
-                let is_chunk = gate.not(ctx, is_padding);
-                let resumes = gate.mul(ctx, was_padding, is_chunk);
-                assert_zero(ctx, resumes);
+                let is_chunk = not(trace, is_padding);
+                exclusive(trace, was_padding, is_chunk);
 
-                let no_commitment = gate.is_zero(ctx, leaf[input::COMMIT_IN]);
-                let starts_here = gate.mul(ctx, is_chunk, no_commitment);
-                let continues_here = gate.sub(ctx, is_chunk, starts_here);
-                assert_equal_if(ctx, is_chunk, leaf[input::DOMAIN], before[input::DOMAIN]);
-                assert_equal_if(ctx, is_chunk, leaf[input::STATE_IN], before[input::STATE_OUT]);
+                let no_commitment = is_zero(trace, leaf[input::COMMIT_IN]);
+                let starts_here = multiply(trace, is_chunk, no_commitment);
+                let continues_here = linear(trace, &[(Fr::ONE, is_chunk), (-Fr::ONE, starts_here)], Fr::ZERO);
+                assert_equal_if(trace, is_chunk, leaf[input::DOMAIN], before[input::DOMAIN]);
+                assert_equal_if(trace, is_chunk, leaf[input::STATE_IN], before[input::STATE_OUT]);
                 for shared in SHARED {
-                    assert_equal_if(ctx, continues_here, leaf[shared], before[shared]);
+                    assert_equal_if(trace, continues_here, leaf[shared], before[shared]);
                 }
                 for (into, out) in CHAINED {
-                    assert_equal_if(ctx, continues_here, leaf[into], before[out]);
+                    assert_equal_if(trace, continues_here, leaf[into], before[out]);
                 }
                 for zeroed in ZERO_AT_START {
-                    assert_equal_if(ctx, starts_here, leaf[zeroed], zero);
+                    exclusive(trace, starts_here, leaf[zeroed]);
                 }
                 starts.push(starts_here);
                 continues.push(continues_here);
@@ -214,40 +224,50 @@ pub(super) fn constrain(
     }
 
     // `holds[i][j]`: leaf i belongs to the batch in place j. `first[i][j]`: and starts it. `last[i][j]`: and
-    // no leaf after it does. Whoever starts moves on by a place, whoever continues stays.
-    let mut first: Vec<Vec<AssignedValue<Fr>>> = Vec::with_capacity(n);
-    let mut holds: Vec<Vec<AssignedValue<Fr>>> = Vec::with_capacity(n);
+    // no leaf after it does. Whoever starts moves on by a place, whoever continues stays. Leaf i can't be in a place
+    // after i.
+    let mut first: Vec<Vec<Var>> = Vec::with_capacity(n);
+    let mut holds: Vec<Vec<Var>> = Vec::with_capacity(n);
     for (starts, continues) in starts.iter().zip(&continues) {
         let (first_row, holds_row) = match holds.last() {
-            None => {
-                let row = (0..n).map(|place| if place == 0 { *starts } else { zero }).collect::<Vec<_>>();
-                (row.clone(), row)
+            None => (vec![*starts], vec![*starts]),
+            Some(before) => {
+                if let Some(last) = before.get(places - 1) {
+                    exclusive(trace, *starts, *last);
+                }
+                (0..places.min(before.len() + 1))
+                    .map(|place| {
+                        let moved = match place.checked_sub(1).and_then(|place| before.get(place)) {
+                            Some(before) => multiply(trace, *starts, *before),
+                            None => zero,
+                        };
+                        let held = match before.get(place) {
+                            Some(stayed) => {
+                                product(trace, (Fr::ONE, *continues, *stayed), &[(Fr::ONE, moved)], Fr::ZERO)
+                            }
+                            None => moved,
+                        };
+                        (moved, held)
+                    })
+                    .unzip()
             }
-            Some(before) => (0..n)
-                .map(|place| {
-                    let moved = match place.checked_sub(1).and_then(|place| before.get(place)) {
-                        Some(before) => gate.mul(ctx, *starts, *before),
-                        None => zero,
-                    };
-                    let stayed = before.get(place).copied().unwrap_or(zero);
-                    (moved, gate.mul_add(ctx, *continues, stayed, moved))
-                })
-                .unzip(),
         };
         first.push(first_row);
         holds.push(holds_row);
     }
-    let last = holds
-        .iter()
-        .enumerate()
-        .map(|(i, row)| match continues.get(i + 1) {
-            Some(continued) => row.iter().map(|held| gate.mul_not(ctx, *continued, *held)).collect(),
+    let mut last = Vec::with_capacity(n);
+    for (i, row) in holds.iter().enumerate() {
+        let ends = |trace: &mut Trace, continued: Var, held: Var| {
+            product(trace, (-Fr::ONE, continued, held), &[(Fr::ONE, held)], Fr::ZERO)
+        };
+        last.push(match continues.get(i + 1) {
+            Some(continued) => row.iter().map(|held| ends(trace, *continued, *held)).collect(),
             None => row.clone(),
-        })
-        .collect::<Vec<Vec<_>>>();
+        });
+    }
 
     let mut outputs = Vec::new();
-    for place in 0..n {
+    for place in 0..places {
         for (input, selected) in [
             (input::DOMAIN, &first),
             (input::BATCH, &first),
@@ -260,10 +280,16 @@ pub(super) fn constrain(
             (input::Z_L, &first),
             (input::Y_L_OUT, &last),
         ] {
-            let values = leaves.iter().map(|leaf| Existing(leaf[input])).collect::<Vec<_>>();
-            let bits =
-                selected.iter().map(|row| row.get(place).map_or(Constant(Fr::ZERO), |bit| Existing(*bit)));
-            outputs.push(gate.inner_product(ctx, values, bits));
+            let chosen = leaves
+                .iter()
+                .zip(selected)
+                .filter_map(|(leaf, bits)| bits.get(place).map(|bit| (leaf[input], *bit)));
+            let mut sum: Option<Var> = None;
+            for (value, bit) in chosen {
+                let before = sum.map(|sum| (Fr::ONE, sum));
+                sum = Some(product(trace, (Fr::ONE, value, bit), before.as_slice(), Fr::ZERO));
+            }
+            outputs.push(sum.unwrap_or(zero));
         }
     }
     outputs

@@ -26,7 +26,9 @@
 //! The row after the last double holds the final state; its first cell is the hash. Width 5, by far the most
 //! used, has a gate of its own for the last double, which puts the hash into the second row's first cell and
 //! saves that row. The caller guarantees
-//! nothing; the gadget guarantees `output = H_n(inputs)`, the capacity being linked to a cell that is 0.
+//! nothing; the gadget guarantees `output = H_n(inputs)`, the capacity being linked to a cell that is 0. A sponge
+//! links the capacity to the permutation before instead; in widths without that gate every cell of the final state
+//! can be copied.
 
 use std::sync::OnceLock;
 
@@ -303,15 +305,23 @@ pub struct Permutation {
     pub inputs: Vec<Var>,
     /// The first element of the final state.
     pub output: Var,
+    /// The final state's other elements; none in a width with a gate of its own for the last double.
+    pub rest: Vec<Var>,
 }
 
 /// Writes `H_(T-1)(inputs)`. `zero` is a cell constrained to 0.
 pub fn hash<const T: usize>(trace: &mut Trace, inputs: &[Operand], zero: Var) -> Permutation {
+    permute::<T>(trace, zero, inputs)
+}
+
+/// Writes the permutation of the state that starts with `capacity`.
+pub fn permute<const T: usize>(trace: &mut Trace, capacity: Var, inputs: &[Operand]) -> Permutation {
     debug_assert_eq!(inputs.len() + 1, T);
     let layout = layout::<T>();
     let tables = tables::<T>();
     let start = trace.rows();
     let mut state = vec![Fr::ZERO; T];
+    state[0] = capacity.value;
     for (slot, operand) in state[1..].iter_mut().zip(inputs) {
         *slot = match operand {
             Operand::Old(var) => var.value,
@@ -329,28 +339,31 @@ pub fn hash<const T: usize>(trace: &mut Trace, inputs: &[Operand], zero: Var) ->
         let gate = layout.last_gate.filter(|_| is_last).unwrap_or(layout.full_gate);
         let row = push_rows(trace, layout, gate, &double_constants(layout, constants));
         if index == 0 {
-            trace.copy(row, 0, zero);
+            trace.copy(row, 0, capacity);
             cells = inputs.iter().enumerate().map(|(i, o)| o.place(trace, row, i + 1)).collect();
         } else {
             write_state(trace, row, &state);
         }
         state = double(trace, layout, tables, constants, row, &state);
     }
-    let output = if layout.last_gate.is_some() {
+    let (output, rest) = if layout.last_gate.is_some() {
         let (row, column) = OUTPUT;
-        trace.set(trace.rows() - layout.rows + row, column, state[0])
+        (trace.set(trace.rows() - layout.rows + row, column, state[0]), Vec::new())
     } else {
         let row = trace.push(Gate::None, &[]);
-        write_state(trace, row, &state)
+        let rest = write_rest(trace, row, &state);
+        (trace.set(row, 0, state[0]), rest)
     };
-    Permutation { row: start, inputs: cells, output }
+    Permutation { row: start, inputs: cells, output, rest }
 }
 
-fn write_state(trace: &mut Trace, row: usize, state: &[Fr]) -> Var {
-    for (column, value) in state.iter().enumerate().skip(1) {
-        trace.set(row, column, *value);
-    }
-    trace.set(row, 0, state[0])
+fn write_state(trace: &mut Trace, row: usize, state: &[Fr]) {
+    write_rest(trace, row, state);
+    trace.set(row, 0, state[0]);
+}
+
+fn write_rest(trace: &mut Trace, row: usize, state: &[Fr]) -> Vec<Var> {
+    state.iter().enumerate().skip(1).map(|(column, value)| trace.set(row, column, *value)).collect()
 }
 
 fn double_constants(layout: &Layout, [first, second]: &[Vec<Fr>; 2]) -> [Vec<Fr>; 2] {

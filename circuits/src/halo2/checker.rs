@@ -135,7 +135,7 @@ impl Checker {
     /// Builds the constraint system of a set of gates.
     pub fn of(set: &'static GateSet) -> Self {
         let mut cs = ConstraintSystem::default();
-        let columns = configure(&mut cs, set);
+        let columns = configure(&mut cs, set, 1);
         let gates = set
             .gates
             .iter()

@@ -5,7 +5,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
 
 use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
-use super::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+use super::trace::{ADVICE_COLUMNS, CHUNK_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
 
 /// A circuit of [`GateSet::RECURSION`] with its trace.
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ impl Circuit<Fr> for RecursionCircuit {
     }
 
     fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        configure(meta, &GateSet::RECURSION)
+        configure(meta, &GateSet::RECURSION, GateSet::RECURSION.fold)
     }
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -44,8 +44,8 @@ impl Circuit<Fr> for RecursionCircuit {
 }
 
 fn in_proof(cell: Cell, columns: &Columns) -> ProofCell {
-    let column: Column<Any> = columns.advice[usize::from(cell.column)].into();
-    ProofCell { row_offset: cell.row as usize, column }
+    let (column, row) = columns.advice_place(usize::from(cell.column));
+    ProofCell { row_offset: cell.row as usize * columns.fold + row, column: Column::<Any>::from(column) }
 }
 
 /// Writes a trace into one region and exposes its public cells.
@@ -61,31 +61,28 @@ pub fn write(
     layouter.assign_region(
         || "trace",
         |mut region| {
+            let fold = columns.fold;
+            let width = ADVICE_COLUMNS + if columns.lookups.is_some() { CHUNK_COLUMNS } else { 0 };
             for row in 0..trace.rows() {
-                for column in 0..ADVICE_COLUMNS {
-                    if trace.is_assigned(row, column) {
-                        let value = Value::known(trace.value(row, column));
-                        region.assign_advice(columns.advice[column], row, value);
-                    }
+                for column in (0..width).filter(|column| trace.is_assigned(row, *column)) {
+                    let value = Value::known(trace.value(row, column));
+                    let (column, offset) = columns.advice_place(column);
+                    region.assign_advice(column, row * fold + offset, value);
                 }
                 for column in 0..CONSTANT_COLUMNS {
-                    region.assign_fixed(columns.constants[column], row, trace.constant(row, column));
+                    let value = trace.constant(row, column);
+                    let (column, offset) = columns.constant_place(column);
+                    region.assign_fixed(column, row * fold + offset, value);
                 }
                 if let Some((column, value)) = set.selector_of(trace.gate(row)) {
-                    region.assign_fixed(columns.selectors[column], row, Fr::from(value));
+                    region.assign_fixed(columns.selectors[column], row * fold, Fr::from(value));
                 }
             }
             if let Some(lookups) = columns.lookups {
                 for row in 0..trace.rows() {
-                    for column in
-                        (ADVICE_COLUMNS..columns.advice.len()).filter(|c| trace.is_assigned(row, *c))
-                    {
-                        let value = Value::known(trace.value(row, column));
-                        region.assign_advice(columns.advice[column], row, value);
-                    }
                     let (looks_up, table) = lookups_of(trace, row);
-                    region.assign_fixed(lookups.looks_up, row, Fr::from(u64::from(looks_up)));
-                    region.assign_fixed(lookups.table, row, table);
+                    region.assign_fixed(lookups.looks_up, row * fold, Fr::from(u64::from(looks_up)));
+                    region.assign_fixed(lookups.table, row * fold, table);
                 }
                 for value in 0..RANGE_ROWS {
                     region.assign_fixed(lookups.range, value, Fr::from(value as u64));

@@ -18,6 +18,9 @@ use crate::gadgets;
 /// with it proving time, doubles beyond 5.
 pub const MAX_DEGREE: usize = 5;
 
+/// [`GateSet::fold`] of circuits that verify proofs.
+const FOLD: usize = 5;
+
 /// The gates of a circuit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GateSet {
@@ -29,6 +32,8 @@ pub struct GateSet {
     pub copy_columns: usize,
     /// Whether there are chunks and tables of multiples.
     pub chunks: bool,
+    /// Rows of the proof system that a row of the trace takes, see [`Columns`].
+    pub fold: usize,
 }
 
 impl GateSet {
@@ -62,6 +67,7 @@ impl GateSet {
         ],
         copy_columns: COPY_COLUMNS,
         chunks: false,
+        fold: 1,
     };
 
     /// Circuits that verify proofs.
@@ -69,9 +75,8 @@ impl GateSet {
         gates: &[
             Gate::Arithmetic,
             Gate::Range,
-            Gate::Full5,
-            Gate::Partial5,
-            Gate::Last5,
+            Gate::Full3,
+            Gate::Partial3,
             Gate::CurveAdd,
             Gate::CurveDouble,
             Gate::CurveNormalize,
@@ -82,18 +87,17 @@ impl GateSet {
             Gate::CurveConstant,
         ],
         selectors: &[
-            &[Gate::Arithmetic],
+            &[Gate::Arithmetic, Gate::CurveCanonical],
             &[Gate::Range],
-            &[Gate::Full5],
-            &[Gate::Partial5],
-            &[Gate::Last5],
+            &[Gate::Full3],
+            &[Gate::Partial3],
             &[Gate::CurveAdd],
             &[Gate::CurveDouble, Gate::CurveNormalize, Gate::CurveEquation],
             &[Gate::CurveCoordinates, Gate::CurveTable, Gate::CurveConstant],
-            &[Gate::CurveCanonical],
         ],
         copy_columns: ADVICE_COLUMNS,
         chunks: true,
+        fold: FOLD,
     };
 
     /// The selector column of a gate and the value that switches it on.
@@ -123,18 +127,58 @@ impl GateSet {
 pub type NamedConstraint = (String, Expression<Fr>);
 
 /// Columns of a circuit.
+///
+/// A row of the trace takes `fold` rows of the proof system, in fewer columns: its advice cells stand in
+/// `⌈ADVICE_COLUMNS / fold⌉` columns, its chunks and its constants in as many fewer, each filled from top to bottom. The
+/// first of the rows has the selector, and anchors the gate. So the same gates make a circuit that is quick to prove, or
+/// one with few commitments, which a contract is to verify.
 #[derive(Clone, Debug)]
 pub struct Columns {
     /// Witness columns, those of chunks last.
     pub advice: Vec<Column<Advice>>,
     /// Constants by row.
-    pub constants: [Column<Fixed>; CONSTANT_COLUMNS],
+    pub constants: Vec<Column<Fixed>>,
     /// Selector columns, see [`GateSet::selector_of`].
     pub selectors: Vec<Column<Fixed>>,
     /// Public inputs.
     pub instance: Column<Instance>,
     /// What lookups need, in circuits with chunks.
     pub lookups: Option<LookupColumns>,
+    /// Rows of the proof system that a row of the trace takes.
+    pub fold: usize,
+}
+
+impl Columns {
+    /// Where a cell of a row stands: the column, and the row among those of the row.
+    pub fn advice_place(&self, column: usize) -> (Column<Advice>, usize) {
+        match column.checked_sub(ADVICE_COLUMNS) {
+            None => (self.advice[column / self.fold], column % self.fold),
+            Some(chunk) => {
+                let first = ADVICE_COLUMNS.div_ceil(self.fold);
+                (self.advice[first + chunk / self.fold], chunk % self.fold)
+            }
+        }
+    }
+
+    /// The same for a constant.
+    pub fn constant_place(&self, column: usize) -> (Column<Fixed>, usize) {
+        (self.constants[column / self.fold], column % self.fold)
+    }
+
+    /// The columns of chunks.
+    pub fn chunk_columns(&self) -> &[Column<Advice>] {
+        self.advice.get(ADVICE_COLUMNS.div_ceil(self.fold)..).unwrap_or_default()
+    }
+
+    fn advice(&self, meta: &mut VirtualCells<'_, Fr>, rotation: i32, column: usize) -> Expression<Fr> {
+        let (column, row) = self.advice_place(column);
+        meta.query_advice(column, Rotation(rotation * self.fold as i32 + row as i32))
+    }
+
+    fn constant(&self, meta: &mut VirtualCells<'_, Fr>, rotation: i32, column: usize) -> Expression<Fr> {
+        let (column, row) = self.constant_place(column);
+        meta.query_fixed(column, Rotation(rotation * self.fold as i32 + row as i32))
+    }
 }
 
 /// Fixed columns of lookups.
@@ -167,7 +211,7 @@ pub struct Window<'w, 'm> {
 impl Window<'_, '_> {
     /// The advice cell in `column`, `rotation` rows after the anchor.
     pub fn cell(&mut self, rotation: i32, column: usize) -> Expression<Fr> {
-        self.meta.query_advice(self.columns.advice[column], Rotation(rotation))
+        self.columns.advice(self.meta, rotation, column)
     }
 
     /// `N` advice cells of one row, from `first` on.
@@ -183,7 +227,7 @@ impl Window<'_, '_> {
 
     /// The constant in `column`, `rotation` rows after the anchor.
     pub fn constant(&mut self, rotation: i32, column: usize) -> Expression<Fr> {
-        self.meta.query_fixed(self.columns.constants[column], Rotation(rotation))
+        self.columns.constant(self.meta, rotation, column)
     }
 }
 
@@ -213,17 +257,18 @@ fn constraints_of(gate: Gate, window: &mut Window<'_, '_>) -> Vec<NamedConstrain
     }
 }
 
-/// Declares the columns, every gate of a set in its order, and its lookups.
+/// Declares the columns, every gate of a set in its order, and its lookups; `fold` as in [`Columns`].
 ///
 /// # Panics
 /// If a constraint's degree passes [`MAX_DEGREE`]: such a circuit must not get a key.
-pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet) -> Columns {
-    let width = ADVICE_COLUMNS + if set.chunks { CHUNK_COLUMNS } else { 0 };
+pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet, fold: usize) -> Columns {
+    let chunk_columns = if set.chunks { CHUNK_COLUMNS.div_ceil(fold) } else { 0 };
+    let width = ADVICE_COLUMNS.div_ceil(fold) + chunk_columns;
     let advice: Vec<_> = (0..width).map(|_| meta.advice_column()).collect();
-    let constants = std::array::from_fn(|_| meta.fixed_column());
+    let constants = (0..CONSTANT_COLUMNS.div_ceil(fold)).map(|_| meta.fixed_column()).collect();
     let selectors = set.selectors.iter().map(|_| meta.fixed_column()).collect();
     let instance = meta.instance_column();
-    for column in advice.iter().take(set.copy_columns) {
+    for column in advice.iter().take(set.copy_columns.div_ceil(fold)) {
         meta.enable_equality(*column);
     }
     meta.enable_equality(instance);
@@ -232,7 +277,7 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet) -> Colu
         looks_up: meta.fixed_column(),
         table: meta.fixed_column(),
     });
-    let columns = Columns { advice, constants, selectors, instance, lookups };
+    let columns = Columns { advice, constants, selectors, instance, lookups, fold };
     for gate in set.gates.iter().copied() {
         meta.create_gate(format!("{gate:?}"), |meta| {
             let selector = set.selector(gate, &columns, meta);
@@ -253,7 +298,7 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet) -> Colu
 }
 
 fn configure_lookups(meta: &mut ConstraintSystem<Fr>, columns: &Columns, lookups: LookupColumns) {
-    for column in &columns.advice[ADVICE_COLUMNS..] {
+    for column in columns.chunk_columns() {
         meta.lookup_any("chunk", |meta| {
             let chunk = meta.query_advice(*column, Rotation::cur());
             vec![(chunk, meta.query_fixed(lookups.range, Rotation::cur()))]
@@ -263,11 +308,11 @@ fn configure_lookups(meta: &mut ConstraintSystem<Fr>, columns: &Columns, lookups
     // that look nothing up, whose other cells count as 0. Such a row is always there, after the trace's end.
     meta.lookup_any("multiple", |meta| {
         let looks_up = meta.query_fixed(lookups.looks_up, Rotation::cur());
-        let number = meta.query_fixed(columns.constants[0], Rotation::cur());
+        let number = columns.constant(meta, 0, 0);
         let table = meta.query_fixed(lookups.table, Rotation::cur());
         let mut pairs = vec![(looks_up.clone() * number, table)];
-        for column in &columns.advice[..ADVICE_COLUMNS] {
-            let cell = meta.query_advice(*column, Rotation::cur());
+        for column in 0..ADVICE_COLUMNS {
+            let cell = columns.advice(meta, 0, column);
             pairs.push((looks_up.clone() * cell.clone(), cell));
         }
         pairs

@@ -57,7 +57,7 @@ impl KeyName {
 
     /// The circuit that aggregates `leaves` proofs of a class.
     pub(crate) fn aggregation(class: &str, leaves: usize) -> Self {
-        Self { circuit: format!("aggregation-{leaves}"), class: class.to_owned(), k: aggregation::K }
+        Self { circuit: format!("aggregation-{leaves}"), class: class.to_owned(), k: aggregation::k(leaves) }
     }
 
     /// The file of all that proving takes.
@@ -290,21 +290,22 @@ impl KeyStore {
         }
     }
 
-    /// A proof of an empty chunk, stored beside the keys.
+    /// A proof of an empty chunk, stored beside the keys; one of other keys is made anew.
     fn padding(&self, keys: &LeafKeys) -> Result<LeafProof, KeyError> {
         let class = keys.class();
         let path = empty_proof_path(&self.directory, class);
-        match sealed::read(&path, PROOF_MAGIC)? {
-            Some(sealed) => serde_json::from_slice(sealed.body())
-                .map_err(|error| KeyError::Malformed { path, reason: error.to_string() }),
-            None => {
-                let proof = prove_leaf(keys, &ChunkWitness::empty(Default::default(), 1, 0))
-                    .map_err(|error| KeyError::Padding(Box::new(error)))?;
-                let json = serde_json::to_vec(&proof).map_err(io::Error::from)?;
-                sealed::write(&path, PROOF_MAGIC, &[&json])?;
-                Ok(proof)
+        if let Some(sealed) = sealed::read(&path, PROOF_MAGIC)? {
+            let proof = serde_json::from_slice(sealed.body())
+                .map_err(|error| KeyError::Malformed { path: path.clone(), reason: error.to_string() })?;
+            if verify_leaf_proof(keys.circuit(), &proof).is_ok() {
+                return Ok(proof);
             }
         }
+        let proof = prove_leaf(keys, &ChunkWitness::empty(Default::default(), 1, 0))
+            .map_err(|error| KeyError::Padding(Box::new(error)))?;
+        let json = serde_json::to_vec(&proof).map_err(io::Error::from)?;
+        sealed::write(&path, PROOF_MAGIC, &[&json])?;
+        Ok(proof)
     }
 
     /// The keys of `circuit`, whose witness doesn't matter, read or made.

@@ -12,6 +12,7 @@ pub mod ptau;
 pub(crate) mod sealed;
 pub mod srs;
 pub mod trace;
+pub(crate) mod transcript;
 
 use ark_ff::PrimeField as _;
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField as _};

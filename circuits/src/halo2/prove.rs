@@ -1,12 +1,11 @@
 //! Making and checking proofs.
 
-use std::{io, mem};
+use std::io;
 
 use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine},
-        ff::PrimeField,
-        group::{GroupEncoding, prime::PrimeCurveAffine},
+        group::prime::PrimeCurveAffine,
     },
     plonk::{self, Circuit, create_proof, verify_proof},
     poly::kzg::{
@@ -20,37 +19,21 @@ use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
     loader::native::NativeLoader,
-    system::halo2::transcript::{self, evm::ChallengeEvm, halo2::TranscriptObject},
+    system::halo2::transcript::evm::{ChallengeEvm, EvmTranscript},
 };
 
 use super::{
     keys::{CircuitKeys, CircuitVerifier, KeyError, check_environment},
     to_circuit,
+    transcript::ProofTranscript,
 };
 use crate::public_inputs::LeafPublicInputs;
 
 /// Bytes of a coordinate of a point, and of a scalar.
 pub(crate) const COORDINATE_BYTES: usize = 32;
 const SCALAR_BYTES: usize = 32;
-/// Width of the Poseidon permutation in the transcript of leaf proofs.
-const TRANSCRIPT_WIDTH: usize = 3;
-const TRANSCRIPT_RATE: usize = TRANSCRIPT_WIDTH - 1;
-const TRANSCRIPT_FULL_ROUNDS: usize = 8;
-const TRANSCRIPT_PARTIAL_ROUNDS: usize = 57;
-
-/// Transcript of proofs that a circuit verifies.
-pub(crate) type PoseidonTranscript<L, S> = transcript::halo2::PoseidonTranscript<
-    G1Affine,
-    L,
-    S,
-    TRANSCRIPT_WIDTH,
-    TRANSCRIPT_RATE,
-    TRANSCRIPT_FULL_ROUNDS,
-    TRANSCRIPT_PARTIAL_ROUNDS,
->;
-
 /// Transcript of proofs that a contract verifies.
-pub(crate) type KeccakTranscript<S> = transcript::evm::EvmTranscript<G1Affine, NativeLoader, S, Vec<u8>>;
+pub(crate) type KeccakTranscript<S> = EvmTranscript<G1Affine, NativeLoader, S, Vec<u8>>;
 
 /// A proof could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +149,7 @@ pub fn create_leaf_proof<C: Circuit<Fr>>(
     public_inputs: LeafPublicInputs,
 ) -> Result<LeafProof, ProveError> {
     let instances = public_inputs.to_array().map(to_circuit);
-    let proof = create::<_, _, PoseidonTranscript<NativeLoader, Vec<u8>>>(keys, circuit, &instances)?;
+    let proof = create::<_, _, ProofTranscript<Vec<u8>>>(keys, circuit, &instances)?;
     let proof = LeafProof { public_inputs, proof };
     verify_leaf_proof(keys, &proof).map_err(ProveError::Unsound)?;
     Ok(proof)
@@ -189,26 +172,13 @@ impl CircuitVerifier {
     pub fn verify_leaf_proof(&self, proof: &LeafProof) -> Result<(), VerifyError> {
         let instances = proof.public_inputs.to_array().map(to_circuit);
         let mut bytes = proof.proof.as_slice();
-        let mut transcript = PoseidonTranscript::<NativeLoader, _>::new::<0>(&mut bytes);
-        self.verify(&instances, &mut transcript)?;
-        let read = mem::take(&mut transcript.loaded_stream);
-        check_consumed(bytes)?;
-
-        let mut canonical = Vec::with_capacity(proof.proof.len());
-        for object in &read {
-            match object {
-                TranscriptObject::Scalar(scalar) => canonical.extend_from_slice(scalar.to_repr().as_ref()),
-                TranscriptObject::EcPoint(point) if bool::from(point.is_identity()) => {
-                    return Err(VerifyError::PointAtInfinity { position: canonical.len() });
-                }
-                TranscriptObject::EcPoint(point) => canonical.extend_from_slice(point.to_bytes().as_ref()),
-            }
+        let mut transcript = ProofTranscript::new(&mut bytes);
+        let verdict = self.verify(&instances, &mut transcript);
+        if let Some(fault) = transcript.fault() {
+            return Err(fault);
         }
-        // A compressed point of the curve is read with the flag of infinity set, too.
-        match canonical.iter().zip(&proof.proof).position(|(expected, actual)| expected != actual) {
-            None => Ok(()),
-            Some(position) => Err(VerifyError::NotCanonical { position }),
-        }
+        verdict?;
+        check_consumed(bytes)
     }
 
     /// Verifies a proof for the Keccak transcript, up to what its public inputs leave to check.

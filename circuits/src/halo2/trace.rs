@@ -16,7 +16,7 @@ pub const COPY_COLUMNS: usize = 6;
 pub const CONSTANT_COLUMNS: usize = 8;
 /// Further advice columns of circuits with lookups: every cell in them is a chunk, below 2^[`CHUNK_BITS`]. They follow
 /// the others in numbering and can't be copied.
-pub const CHUNK_COLUMNS: usize = 5;
+pub const CHUNK_COLUMNS: usize = 10;
 /// Bits of a chunk.
 pub const CHUNK_BITS: u32 = 15;
 

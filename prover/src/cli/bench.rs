@@ -16,6 +16,7 @@ use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 use tenon_circuits::{
     halo2::leaf::{LeafCircuit, SizeClass},
+    public_inputs::BATCH_PLACES,
     rollup::execute,
 };
 use tenon_contracts::{
@@ -233,7 +234,7 @@ async fn measure(
     let deployed = l1::deploy(&sender, &verifier, &parameters).await.map_err(Failure::work)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let timestamp = u32::try_from(now).or_work("clock")?;
-    let batches = engine.circuits().leaves;
+    let batches = engine.circuits().leaves.min(BATCH_PLACES);
     let documents: Vec<_> = (0..batches).map(|_| workload.batch(transfers as u32, deployed.domain)).collect();
 
     let started = Instant::now();

@@ -70,7 +70,7 @@ impl Setup {
         let making = Arc::clone(&progress);
         let keys = tokio::task::spawn_blocking(move || -> Result<KeySet, KeyError> {
             let store = KeyStore::open(&directory)?;
-            for k in [class.k, aggregation::K] {
+            for k in [class.k, aggregation::k(leaves)] {
                 step(&making, &format!("set-up string k = {k}"), || store.srs(k), describe_srs)?;
             }
             let name = format!("leaf keys, {}", class.name);
@@ -126,7 +126,7 @@ impl ImportPtau {
         let strings = tokio::task::spawn_blocking(move || -> Result<Vec<SrsView>, KeyError> {
             let store = KeyStore::open(&directory)?;
             // The largest first: a file that is too small for it changes nothing.
-            let sizes = BTreeSet::from([class.k, aggregation::K]);
+            let sizes = BTreeSet::from([class.k, aggregation::k(config.aggregation_leaves)]);
             let import = |k: u32| {
                 let name = format!("set-up string k = {k}");
                 let import = || Srs::import(store.directory(), &file, k).map(Arc::new);

@@ -17,7 +17,7 @@ use tenon_circuits::{
 };
 use tenon_prover::{
     Config,
-    circuit_engine::{AGGREGATE_MEMORY_BYTES, CircuitEngine, size_class},
+    circuit_engine::{CircuitEngine, aggregate_memory_bytes, size_class},
     executor::genesis_state,
     store::DataDirLock,
 };
@@ -240,18 +240,19 @@ impl Memory {
 
 fn memory(config: &Config) -> Check {
     let name = "memory";
+    let one = aggregate_memory_bytes(config.aggregation_leaves);
     let Some(memory) = Memory::read() else {
         return Check::warn(
             name,
             "can't be told on this system",
-            format!("see that there are {} for proofs", output::bytes(AGGREGATE_MEMORY_BYTES)),
+            format!("see that there are {} for proofs", output::bytes(one)),
         );
     };
     let limit = match config.memory_limit_bytes {
         0 => u64::MAX,
-        limit => limit.max(AGGREGATE_MEMORY_BYTES),
+        limit => limit.max(one),
     };
-    let needed = AGGREGATE_MEMORY_BYTES.saturating_mul(config.workers as u64).min(limit);
+    let needed = one.saturating_mul(config.workers as u64).min(limit);
     let found = format!(
         "{} of {} free, {} worker(s) take up to {}",
         output::bytes(memory.available),
@@ -259,7 +260,7 @@ fn memory(config: &Config) -> Check {
         config.workers,
         output::bytes(needed)
     );
-    if memory.total < AGGREGATE_MEMORY_BYTES {
+    if memory.total < one {
         Check::fail(name, found, "use a machine with more memory: one aggregation doesn't fit this one")
     } else if memory.available < needed {
         Check::warn(name, found, "stop other programs, or set --workers lower or --memory-limit-bytes")

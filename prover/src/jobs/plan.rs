@@ -1,5 +1,7 @@
 //! Which batches to aggregate together.
 
+use tenon_circuits::public_inputs::BATCH_PLACES;
+
 use super::JobState;
 
 /// A batch that no aggregation covers, or whose aggregation bounds a run.
@@ -26,7 +28,7 @@ impl Candidate {
 /// Runs of proven batches to aggregate now: runs that are full, that can't grow, or whose oldest
 /// batch is `max_age_ms` old.
 ///
-/// `candidates` are in batch order; `capacity` is in leaf proofs.
+/// `candidates` are in batch order; `capacity` is in leaf proofs. No run has more than [`BATCH_PLACES`] batches.
 pub fn runs(candidates: &[Candidate], capacity: u32, max_age_ms: u64, now_ms: u64) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     let mut rest = candidates;
@@ -41,6 +43,7 @@ pub fn runs(candidates: &[Candidate], capacity: u32, max_age_ms: u64, now_ms: u6
             if candidate.number != first.number + offset
                 || !candidate.is_proven()
                 || leaves + candidate.leaves > capacity
+                || length == BATCH_PLACES
             {
                 break;
             }
@@ -50,8 +53,9 @@ pub fn runs(candidates: &[Candidate], capacity: u32, max_age_ms: u64, now_ms: u6
         let (run, after) = rest.split_at(length.max(1));
         let last = run.last().unwrap_or(first);
         let next = after.first().filter(|next| next.number == last.number + 1);
-        let full =
-            leaves >= capacity || next.is_some_and(|next| next.covered || leaves + next.leaves > capacity);
+        let full = leaves >= capacity
+            || length == BATCH_PLACES
+            || next.is_some_and(|next| next.covered || leaves + next.leaves > capacity);
         let oldest = run.iter().filter_map(|candidate| candidate.proven_at_ms).min().unwrap_or(now_ms);
         if full || now_ms.saturating_sub(oldest) >= max_age_ms {
             found.push((first.number, last.number));
@@ -83,6 +87,12 @@ mod tests {
     fn a_batch_that_does_not_fit_closes_the_run() {
         assert_eq!(runs(&[proven(1, 1), batch(2, 2, JobState::Proving)], 2, 1000, 1100), [(1, 1)]);
         assert!(runs(&[proven(1, 1), batch(2, 1, JobState::Proving)], 2, 1000, 1100).is_empty());
+    }
+
+    #[test]
+    fn a_run_has_no_more_batches_than_places() {
+        let candidates: Vec<_> = (1..=7).map(|number| proven(number, 1)).collect();
+        assert_eq!(runs(&candidates, 16, 1000, 1100), [(1, BATCH_PLACES as u64)]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 use tenon_circuits::{
     aggregation::AggregationVerifier,
     halo2::SrsSource,
+    public_inputs::BATCH_PLACES,
     rollup::{Fr, field},
 };
 use tenon_contracts::{
@@ -123,7 +124,7 @@ pub fn verifier(aggregates: &AggregationVerifier) -> Result<GeneratedVerifier, L
         SrsSource::Development => SrsOrigin::Development,
         SrsSource::Imported => SrsOrigin::Imported,
     };
-    Ok(generator::generate(circuit.verifying_key(), circuit.srs().params(), origin, aggregates.leaves())?)
+    Ok(generator::generate(circuit.verifying_key(), circuit.srs().params(), origin, BATCH_PLACES)?)
 }
 
 /// The hash by which a verifier contract knows its verifying key.

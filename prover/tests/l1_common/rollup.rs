@@ -16,10 +16,10 @@ use tenon_circuits::{
     },
 };
 use tenon_contracts::{
-    artifacts::{VERIFIER_SHAPE, VERIFIER_SOURCE},
+    artifacts::{VERIFIER_BATCH_PLACES, VERIFIER_SOURCE},
     bindings::{IRollup, IVerifier},
     deployment::{Deployment, Parameters},
-    generator::GeneratedVerifier,
+    generator::{GeneratedVerifier, Shape},
 };
 use tenon_prover::{
     engine::AggregateProof,
@@ -106,7 +106,13 @@ pub async fn send(chain: &dyn Chain, key: &L1Key, message: &Message) -> Inclusio
 pub async fn deploy(chain: &dyn Chain, operator: &L1Key) -> Address {
     let from = operator.address();
     let generated = GeneratedVerifier {
-        shape: VERIFIER_SHAPE,
+        shape: Shape {
+            batch_places: VERIFIER_BATCH_PLACES,
+            points: 0,
+            scalars: 0,
+            verifying_key_length: 1,
+            digest: alloy::primitives::B256::ZERO,
+        },
         solidity: VERIFIER_SOURCE.to_owned(),
         verifying_key: vec![1],
     };

@@ -6,11 +6,14 @@
 //! | 1 | set-up: 1 development, 2 imported |
 //! | 1 | k, the binary logarithm of the number of rows n |
 //! | 1 | 1 / n |
-//! | 3 | omega (of order n), 1 / omega, omega^-7 |
+//! | 2 | omega (of order n), and its power to the last row in use |
 //! | 1 | the transcript's first scalar |
-//! | 4, 3, 2, 2 | weights of the interpolation on the rotations (0, 1, 2, 3), (0, 1, -7), (0, 1), (0, -1) |
 //! | 4, 4 | g2 and secret · g2: x, y, imaginary parts first |
-//! | 2 each | commitments to constants, table and selectors, then to the permutation; (0, 0) at infinity |
+//! | 1 each | omega to the power of each rotation, 0 first |
+//! | 1 each | for each set of polynomials, the weights of the interpolation on its rotations |
+//! | as many as it takes | what is opened where: `KEY_OPENINGS` in the source |
+//! | 1 each | constants of the constraints |
+//! | 2 each | commitments to the fixed columns, then to the permutation; (0, 0) at infinity |
 
 use halo2_proofs::{
     arithmetic::Field,
@@ -25,19 +28,25 @@ use halo2_proofs::{
 
 use super::{
     GeneratorError, SrsOrigin,
-    shape::{LAST_ROTATION, Shape},
+    shape::{Shape, System},
+    source,
 };
 
 /// The byte before the first word: `STOP`, so that a call to the data does nothing.
 pub const VERIFYING_KEY_STOP_BYTE: u8 = 0;
 
-/// Words before the commitments.
-pub(super) const HEADER_WORDS: usize = 27;
+/// Words before those whose number depends on the constraint system.
+pub(super) const HEADER_WORDS: usize = 15;
 
-/// The sets of rotations at which polynomials are opened, those with one rotation left out.
-const ROTATION_SETS: [&[i32]; 4] = [&[0, 1, 2, 3], &[0, 1, LAST_ROTATION], &[0, 1], &[0, -1]];
+impl System {
+    /// Words of weights: each set has one a rotation.
+    pub(super) fn weights(&self) -> usize {
+        self.sets.iter().map(|set| set.rotations.len()).sum()
+    }
+}
 
 pub(super) fn verifying_key(
+    system: &System,
     shape: &Shape,
     vk: &VerifyingKey<G1Affine>,
     params: &ParamsKZG<Bn256>,
@@ -47,10 +56,8 @@ pub(super) fn verifying_key(
         return Err(GeneratorError::Generator);
     }
     let domain = vk.get_domain();
-    let omega = domain.get_omega();
-    let omega_inverse = domain.get_omega_inv();
     let rotate = |rotation: i32| {
-        let base = if rotation < 0 { omega_inverse } else { omega };
+        let base = if rotation < 0 { domain.get_omega_inv() } else { domain.get_omega() };
         base.pow_vartime([u64::from(rotation.unsigned_abs())])
     };
     let rows = Fr::from(1_u64 << domain.k());
@@ -60,29 +67,35 @@ pub(super) fn verifying_key(
     };
 
     let mut bytes = vec![VERIFYING_KEY_STOP_BYTE];
-    bytes.extend(shape.digest());
-    let mut scalars = vec![
+    bytes.extend(shape.digest);
+    let header = [
         Fr::from(source),
         Fr::from(u64::from(domain.k())),
         invert(rows),
-        omega,
-        omega_inverse,
-        rotate(LAST_ROTATION),
+        domain.get_omega(),
+        rotate(system.last_rotation()),
         vk.transcript_repr(),
     ];
-    for rotations in ROTATION_SETS {
-        scalars.extend(rotations.iter().map(|&here| {
-            let others = rotations.iter().filter(|&&other| other != here);
-            invert(others.map(|&other| rotate(here) - rotate(other)).product())
-        }));
-    }
-    bytes.extend(scalars.iter().flat_map(word));
+    bytes.extend(header.iter().flat_map(word));
     bytes.extend(g2_words(&params.g2()));
     bytes.extend(g2_words(&params.s_g2()));
 
-    let fixed = shape.fixed_order().filter_map(|column| vk.fixed_commitments().get(column));
+    let powers: Vec<Fr> = system.rotations.iter().map(|rotation| rotate(*rotation)).collect();
+    let mut scalars = powers.clone();
+    for set in &system.sets {
+        let powers: Vec<Fr> =
+            set.rotations.iter().filter_map(|rotation| powers.get(*rotation).copied()).collect();
+        scalars.extend(powers.iter().map(|here| {
+            let others = powers.iter().filter(|other| *other != here);
+            invert(others.map(|other| here - other).product())
+        }));
+    }
+    bytes.extend(scalars.iter().flat_map(word));
+    bytes.extend(source::opening_list(system));
+    bytes.extend(system.graph.constants().iter().flat_map(word));
+
     let permutation = vk.permutation().commitments();
-    bytes.extend(fixed.chain(permutation).flat_map(point));
+    bytes.extend(vk.fixed_commitments().iter().chain(permutation).flat_map(point));
     Ok(bytes)
 }
 

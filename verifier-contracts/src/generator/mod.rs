@@ -5,12 +5,13 @@
 //! its own. So a new set-up or circuit size gives new data for the same code.
 
 mod data;
+mod expression;
 mod shape;
 mod source;
 
 use halo2_proofs::{
-    halo2curves::bn256::{Bn256, G1Affine},
-    plonk::VerifyingKey,
+    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    plonk::{ConstraintSystem, VerifyingKey},
     poly::{commitment::Params, kzg::commitment::ParamsKZG},
 };
 use thiserror::Error;
@@ -72,20 +73,19 @@ pub enum GeneratorError {
     },
 }
 
-impl Shape {
-    /// The source of the verifier contract for this shape.
-    #[must_use]
-    pub fn solidity(&self) -> String {
-        source::render(self)
-    }
-}
-
-/// Generates the verifier contract and the verifying key for a circuit made with halo2-base's `BaseCircuitBuilder`:
-/// gate columns with one gate each, lookup columns against one range table, columns of constants, and one instance
-/// column of [`VALUES_PER_BATCH`] values for each of `batch_places` batches and the twelve limbs of the accumulator.
+/// The source of the verifier contract for a constraint system without virtual selectors, and its shape.
 ///
 /// # Errors
-/// When the constraint system isn't of that shape, or key, set-up and number of places don't fit together.
+/// As for [`generate`].
+pub fn source(cs: &ConstraintSystem<Fr>, batch_places: usize) -> Result<(String, Shape), GeneratorError> {
+    Ok(source::render(&shape::System::of(cs, batch_places)?))
+}
+
+/// Generates the verifier contract and the verifying key for a circuit of one phase with one instance column, of
+/// [`VALUES_PER_BATCH`] values for each of `batch_places` batches and the twelve limbs of the accumulator.
+///
+/// # Errors
+/// When the constraint system isn't of that kind, or key, set-up and number of places don't fit together.
 pub fn generate(
     vk: &VerifyingKey<G1Affine>,
     params: &ParamsKZG<Bn256>,
@@ -96,7 +96,8 @@ pub fn generate(
     if key != params.k() {
         return Err(GeneratorError::SizeMismatch { key, params: params.k() });
     }
-    let shape = Shape::of(vk.cs(), batch_places)?;
-    let verifying_key = data::verifying_key(&shape, vk, params, origin)?;
-    Ok(GeneratedVerifier { solidity: shape.solidity(), shape, verifying_key })
+    let system = shape::System::of(vk.cs(), batch_places)?;
+    let (solidity, shape) = source::render(&system);
+    let verifying_key = data::verifying_key(&system, &shape, vk, params, origin)?;
+    Ok(GeneratedVerifier { shape, solidity, verifying_key })
 }

@@ -1,16 +1,17 @@
-//! What the generator supports, and the counts that tell one supported constraint system from another.
+//! The constraint system as the contract needs it: which polynomials there are, where they are opened, and what has to
+//! hold of their values.
 
-use std::collections::BTreeMap;
-
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::B256;
 use halo2_proofs::{
     arithmetic::Field,
-    halo2curves::bn256::Fr,
+    halo2curves::{bn256::Fr, ff::PrimeField},
     plonk::{Any, ConstraintSystem, Expression},
-    poly::Rotation,
 };
 
-use super::{GeneratorError, data::HEADER_WORDS};
+use super::{
+    GeneratorError,
+    expression::{Graph, Id, Value},
+};
 
 /// Public inputs of one batch: domain, batch, state before, state after, commitment, point and evaluation (two limbs) of
 /// the DA stream, point and evaluation of the L1 stream.
@@ -19,32 +20,56 @@ pub const VALUES_PER_BATCH: usize = 10;
 pub const ACCUMULATOR_LIMBS: usize = 12;
 /// The most batch places that the generator accepts.
 pub(super) const MAX_BATCH_PLACES: usize = 16;
-/// Degree of the constraint system: that of the lookup argument.
-const DEGREE: usize = 4;
-/// Columns in one product of the permutation argument.
-const PERMUTATION_CHUNK: usize = DEGREE - 2;
-/// Commitments to the quotient.
-pub(super) const QUOTIENT_POINTS: usize = DEGREE - 1;
-/// Rows at the end of each column that hold blinding values.
-const BLINDING_ROWS: usize = 6;
-/// The last row in use, counted from the end.
-pub(super) const LAST_ROTATION: i32 = -(BLINDING_ROWS as i32 + 1);
-/// Rows that a gate reads.
-const GATE_ROTATIONS: i32 = 4;
 
-/// A supported constraint system: one gate `q · (a + b·c − d)` on four consecutive rows of each gate column, one
-/// lookup of each lookup column in one table, equality constraints on columns of constants, gate columns, lookup
-/// columns and the instance column, in that order.
+/// A committed polynomial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Polynomial {
+    /// Of the verifying key: fixed columns, then the permutation's.
+    Key(usize),
+    /// Of the proof, by the commitment's position.
+    Proof(usize),
+    /// The quotient, joined from its parts.
+    Quotient,
+}
+
+/// Polynomials that are opened at the same rotations of x.
+#[derive(Clone, Debug)]
+pub(super) struct OpeningSet {
+    /// Positions among [`System::rotations`].
+    pub(super) rotations: Vec<usize>,
+    /// Each polynomial with its evaluations by rotation; none for the quotient, whose evaluation is computed.
+    pub(super) polynomials: Vec<(Polynomial, Vec<Option<usize>>)>,
+}
+
+/// A constraint system with its counts.
+pub(super) struct System {
+    pub(super) batch_places: usize,
+    pub(super) fixed: usize,
+    pub(super) permuted: usize,
+    /// Commitments of the proof up to each challenge that follows some: theta, beta, y, x.
+    pub(super) rounds: [usize; 4],
+    pub(super) evaluations: usize,
+    pub(super) blinding_rows: usize,
+    /// Rotations at which anything is opened; the first is 0.
+    pub(super) rotations: Vec<i32>,
+    pub(super) sets: Vec<OpeningSet>,
+    pub(super) graph: Graph,
+    pub(super) constraints: Vec<Id>,
+}
+
+/// What is known of a verifier without its verifying key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Gate columns, at least 2.
-    pub gate_columns: usize,
-    /// Lookup columns, at least 1.
-    pub lookup_columns: usize,
-    /// Columns of constants.
-    pub constant_columns: usize,
     /// Batches that one proof has places for.
     pub batch_places: usize,
+    /// Points in the proof, opening included, without the accumulator's.
+    pub points: usize,
+    /// Scalars in the proof.
+    pub scalars: usize,
+    /// Length in bytes of a verifying key.
+    pub verifying_key_length: usize,
+    /// Names the constraint system and the verifying key's layout; stands at the start of every verifying key.
+    pub digest: B256,
 }
 
 impl Shape {
@@ -54,69 +79,34 @@ impl Shape {
         VALUES_PER_BATCH * self.batch_places
     }
 
-    /// Values in the circuit's instance column.
-    #[must_use]
-    pub fn instances(&self) -> usize {
-        self.public_inputs() + ACCUMULATOR_LIMBS
-    }
-
-    /// Fixed columns: constants, the lookups' table, selectors of the gates.
-    #[must_use]
-    pub fn fixed_columns(&self) -> usize {
-        self.constant_columns + 1 + self.gate_columns
-    }
-
-    /// Columns under the permutation argument.
-    #[must_use]
-    pub fn permutation_columns(&self) -> usize {
-        self.constant_columns + self.gate_columns + self.lookup_columns + 1
-    }
-
-    /// Products of the permutation argument.
-    #[must_use]
-    pub fn permutation_products(&self) -> usize {
-        self.permutation_columns().div_ceil(PERMUTATION_CHUNK)
-    }
-
-    /// Points in the transcript's part of the proof before its evaluations.
-    #[must_use]
-    pub fn proof_points(&self) -> usize {
-        let advice = self.gate_columns + self.lookup_columns;
-        let products = self.permutation_products() + self.lookup_columns;
-        advice + 2 * self.lookup_columns + products + 1 + QUOTIENT_POINTS
-    }
-
-    /// Evaluations in the proof.
-    #[must_use]
-    pub fn proof_evaluations(&self) -> usize {
-        let advice = 4 * self.gate_columns + self.lookup_columns;
-        let products = 3 * self.permutation_products() - 1;
-        advice + self.fixed_columns() + 1 + self.permutation_columns() + products + 5 * self.lookup_columns
-    }
-
     /// Length in bytes of a proof as the contract takes it, accumulator first.
     #[must_use]
     pub fn proof_length(&self) -> usize {
-        128 + 64 * (self.proof_points() + 2) + 32 * self.proof_evaluations()
+        128 + 64 * self.points + 32 * self.scalars
+    }
+}
+
+impl System {
+    pub(super) fn public_inputs(&self) -> usize {
+        VALUES_PER_BATCH * self.batch_places
     }
 
-    /// Length in bytes of a verifying key.
-    #[must_use]
-    pub fn verifying_key_length(&self) -> usize {
-        1 + 32 * (HEADER_WORDS + 2 * (self.fixed_columns() + self.permutation_columns()))
+    /// Values in the circuit's instance column.
+    pub(super) fn instances(&self) -> usize {
+        self.public_inputs() + ACCUMULATOR_LIMBS
     }
 
-    /// Names the shape and the verifying key's layout; stands at the start of every verifying key.
-    #[must_use]
-    pub fn digest(&self) -> B256 {
-        let columns = [self.gate_columns, self.lookup_columns, self.constant_columns];
-        let counts = columns.into_iter().chain([self.batch_places, VALUES_PER_BATCH]).map(|n| n as u64);
-        let mut bytes = b"tenon.v1.verifier".to_vec();
-        bytes.extend(counts.flat_map(u64::to_be_bytes));
-        keccak256(bytes)
+    /// The last row in use, counted from the end.
+    pub(super) fn last_rotation(&self) -> i32 {
+        last_rotation(self.blinding_rows)
     }
 
-    /// Reads the counts off a constraint system, after its selectors became fixed columns.
+    /// Commitments of the proof, without the openings'.
+    pub(super) fn commitments(&self) -> usize {
+        self.rounds[3]
+    }
+
+    /// Reads a constraint system, after its selectors became fixed columns.
     pub(super) fn of(cs: &ConstraintSystem<Fr>, batch_places: usize) -> Result<Self, GeneratorError> {
         if !(1..=MAX_BATCH_PLACES).contains(&batch_places) {
             return Err(GeneratorError::BatchPlaces { maximum: MAX_BATCH_PLACES, actual: batch_places });
@@ -128,150 +118,370 @@ impl Shape {
             0,
             cs.advice_column_phase().into_iter().max().unwrap_or(0),
         )?;
-        require("degree", DEGREE, cs.degree())?;
-        require("blinding rows", BLINDING_ROWS, cs.blinding_factors())?;
+        let degree = cs.degree();
+        if degree < 3 {
+            return Err(unsupported("degree", "at least 3".into(), degree.to_string()));
+        }
+        let mut builder = Reader::new(cs);
+        let constraints = builder.constraints()?;
+        let queries = builder.openings();
+        let (rotations, sets) = opening_sets(&queries);
+        let Reader { graph, layout, .. } = builder;
+        Ok(Self {
+            batch_places,
+            fixed: cs.num_fixed_columns(),
+            permuted: cs.permutation().get_columns().len(),
+            rounds: layout.rounds,
+            evaluations: layout.evaluations,
+            blinding_rows: cs.blinding_factors(),
+            rotations,
+            sets,
+            graph,
+            constraints,
+        })
+    }
+}
 
-        let gates: Vec<_> = cs.gates().iter().flat_map(|gate| gate.polynomials()).collect();
-        let gate_columns = gates.len();
-        let lookup_columns = cs.lookups().len();
-        at_least("gate columns", 2, gate_columns)?;
-        at_least("lookup columns", 1, lookup_columns)?;
-        require("number of advice columns", gate_columns + lookup_columns, cs.num_advice_columns())?;
+fn last_rotation(blinding_rows: usize) -> i32 {
+    -(blinding_rows as i32 + 1)
+}
 
-        at_least("fixed columns", gate_columns + 1, cs.num_fixed_columns())?;
-        let constant_columns = cs.num_fixed_columns() - gate_columns - 1;
-        let shape = Self { gate_columns, lookup_columns, constant_columns, batch_places };
+/// An opened polynomial, the rotation, and the evaluation's position.
+type Opening = (Polynomial, i32, Option<usize>);
 
-        let expected: Vec<_> = shape.fixed_order().map(|column| (column, 0)).collect();
-        let actual: Vec<_> =
-            cs.fixed_queries().iter().map(|(column, rotation)| (column.index(), rotation.0)).collect();
-        require("queries of fixed columns", expected, actual)?;
-        shape.check_advice_queries(cs)?;
-        shape.check_gates(&gates)?;
-        shape.check_lookups(cs)?;
-        shape.check_permutation(cs)?;
-        let instance_queries: Vec<_> =
-            cs.instance_queries().iter().map(|(column, rotation)| (column.index(), rotation.0)).collect();
-        require("queries of the instance column", vec![(0, 0)], instance_queries)?;
-        Ok(shape)
+/// A rotation and the evaluation's position there.
+type Place = (i32, Option<usize>);
+
+/// Groups openings as SHPLONK does: polynomials in the order in which they come first, by their sets of rotations.
+fn opening_sets(openings: &[Opening]) -> (Vec<i32>, Vec<OpeningSet>) {
+    let mut rotations = vec![0];
+    let mut polynomials: Vec<(Polynomial, Vec<Place>)> = Vec::new();
+    for (polynomial, rotation, evaluation) in openings {
+        if !rotations.contains(rotation) {
+            rotations.push(*rotation);
+        }
+        match polynomials.iter_mut().find(|(known, _)| known == polynomial) {
+            Some((_, places)) => places.push((*rotation, *evaluation)),
+            None => polynomials.push((*polynomial, vec![(*rotation, *evaluation)])),
+        }
+    }
+    let mut sets: Vec<(Vec<i32>, OpeningSet)> = Vec::new();
+    for (polynomial, places) in polynomials {
+        let same = |set: &Vec<i32>| {
+            set.len() == places.len() && places.iter().all(|(rotation, _)| set.contains(rotation))
+        };
+        let index = sets.iter().position(|(set, _)| same(set)).unwrap_or_else(|| {
+            let set: Vec<_> = places.iter().map(|(rotation, _)| *rotation).collect();
+            let positions =
+                set.iter().filter_map(|r| rotations.iter().position(|known| known == r)).collect();
+            sets.push((set, OpeningSet { rotations: positions, polynomials: Vec::new() }));
+            sets.len() - 1
+        });
+        let (set, opening) = &mut sets[index];
+        let at = |rotation: &i32| {
+            places.iter().find(|(r, _)| r == rotation).and_then(|(_, evaluation)| *evaluation)
+        };
+        opening.polynomials.push((polynomial, set.iter().map(at).collect()));
+    }
+    (rotations, sets.into_iter().map(|(_, set)| set).collect())
+}
+
+/// Where a proof's parts start, in commitments and in evaluations.
+struct Layout {
+    rounds: [usize; 4],
+    lookups_permuted: usize,
+    products: usize,
+    lookup_products: usize,
+    random: usize,
+    fixed_evaluations: usize,
+    random_evaluation: usize,
+    permutation_evaluations: usize,
+    product_evaluations: usize,
+    lookup_evaluations: usize,
+    evaluations: usize,
+}
+
+struct Reader<'c> {
+    cs: &'c ConstraintSystem<Fr>,
+    graph: Graph,
+    layout: Layout,
+    chunk: usize,
+    chunks: usize,
+}
+
+impl<'c> Reader<'c> {
+    fn new(cs: &'c ConstraintSystem<Fr>) -> Self {
+        let chunk = cs.degree() - 2;
+        let permuted = cs.permutation().get_columns().len();
+        let chunks = permuted.div_ceil(chunk);
+        let lookups = cs.lookups().len();
+        let lookups_permuted = cs.num_advice_columns();
+        let products = lookups_permuted + 2 * lookups;
+        let lookup_products = products + chunks;
+        let random = lookup_products + lookups;
+        let fixed_evaluations = cs.advice_queries().len();
+        let random_evaluation = fixed_evaluations + cs.fixed_queries().len();
+        let permutation_evaluations = random_evaluation + 1;
+        let product_evaluations = permutation_evaluations + permuted;
+        let lookup_evaluations = product_evaluations + (3 * chunks).saturating_sub(1);
+        let rounds = [lookups_permuted, products, random + 1, random + cs.degree()];
+        let layout = Layout {
+            rounds,
+            lookups_permuted,
+            products,
+            lookup_products,
+            random,
+            fixed_evaluations,
+            random_evaluation,
+            permutation_evaluations,
+            product_evaluations,
+            lookup_evaluations,
+            evaluations: lookup_evaluations + 5 * lookups,
+        };
+        Self { cs, graph: Graph::default(), layout, chunk, chunks }
     }
 
-    /// The fixed columns' numbers in the order of their evaluations: constants, table, selectors.
-    pub(super) fn fixed_order(&self) -> impl Iterator<Item = usize> + use<> {
-        let constants = 1..=self.constant_columns;
-        let selectors = constants.end() + 1..self.fixed_columns();
-        constants.chain([0]).chain(selectors)
-    }
-
-    fn check_advice_queries(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
-        let expected: Vec<_> = (0..self.gate_columns)
-            .flat_map(|column| (0..GATE_ROTATIONS).map(move |rotation| (column, rotation)))
-            .chain((0..self.lookup_columns).map(|column| (self.gate_columns + column, 0)))
-            .collect();
-        let actual: Vec<_> =
-            cs.advice_queries().iter().map(|(column, rotation)| (column.index(), rotation.0)).collect();
-        require("queries of advice columns", expected, actual)
-    }
-
-    fn check_gates(&self, gates: &[&Expression<Fr>]) -> Result<(), GeneratorError> {
-        for (column, gate) in gates.iter().enumerate() {
-            let selector = Cell::Fixed(self.constant_columns + 1 + column, 0);
-            let [a, b, c, d] = [0, 1, 2, 3].map(|rotation| Cell::Advice(column, rotation));
-            let expected = Polynomial::from([
-                (sorted(vec![selector, a]), Fr::one()),
-                (sorted(vec![selector, b, c]), Fr::one()),
-                (sorted(vec![selector, d]), -Fr::one()),
+    /// What is opened, in the order of the opening argument.
+    fn openings(&self) -> Vec<Opening> {
+        let Self { cs, layout, .. } = self;
+        let mut openings = Vec::new();
+        for (position, (column, rotation)) in cs.advice_queries().iter().enumerate() {
+            openings.push((Polynomial::Proof(column.index()), rotation.0, Some(position)));
+        }
+        let product = |i: usize| (Polynomial::Proof(layout.products + i), layout.product_evaluations + 3 * i);
+        for i in 0..self.chunks {
+            let (polynomial, evaluation) = product(i);
+            openings.extend([(polynomial, 0, Some(evaluation)), (polynomial, 1, Some(evaluation + 1))]);
+        }
+        for i in (0..self.chunks).rev().skip(1) {
+            let (polynomial, evaluation) = product(i);
+            openings.push((polynomial, last_rotation(cs.blinding_factors()), Some(evaluation + 2)));
+        }
+        for i in 0..cs.lookups().len() {
+            let input = Polynomial::Proof(layout.lookups_permuted + 2 * i);
+            let table = Polynomial::Proof(layout.lookups_permuted + 2 * i + 1);
+            let product = Polynomial::Proof(layout.lookup_products + i);
+            let first = layout.lookup_evaluations + 5 * i;
+            let at = |evaluation: usize| Some(first + evaluation);
+            openings.extend([
+                (product, 0, at(0)),
+                (input, 0, at(2)),
+                (table, 0, at(4)),
+                (input, -1, at(3)),
+                (product, 1, at(1)),
             ]);
-            require("gate", expected, normal_form(gate)?)?;
+        }
+        for (position, (column, rotation)) in cs.fixed_queries().iter().enumerate() {
+            let evaluation = Some(layout.fixed_evaluations + position);
+            openings.push((Polynomial::Key(column.index()), rotation.0, evaluation));
+        }
+        for i in 0..cs.permutation().get_columns().len() {
+            let evaluation = Some(layout.permutation_evaluations + i);
+            openings.push((Polynomial::Key(cs.num_fixed_columns() + i), 0, evaluation));
+        }
+        openings.push((Polynomial::Quotient, 0, None));
+        openings.push((Polynomial::Proof(layout.random), 0, Some(layout.random_evaluation)));
+        openings
+    }
+
+    fn evaluation(&mut self, position: usize) -> Id {
+        self.graph.load(Value::Evaluation(position))
+    }
+
+    /// Every constraint, in the proof system's order.
+    fn constraints(&mut self) -> Result<Vec<Id>, GeneratorError> {
+        let cs = self.cs;
+        let mut constraints = Vec::new();
+        for polynomial in cs.gates().iter().flat_map(|gate| gate.polynomials()) {
+            constraints.push(self.expression(polynomial)?);
+        }
+        let one = self.graph.constant(Fr::ONE);
+        let [l_first, l_last, l_blinding] =
+            [Value::LagrangeFirst, Value::LagrangeLast, Value::LagrangeBlinding]
+                .map(|value| self.graph.load(value));
+        let inactive = self.graph.add(l_last, l_blinding);
+        let l_active = self.graph.subtract(one, inactive);
+        self.permutation(&mut constraints, l_first, l_last, l_active)?;
+        self.lookups(&mut constraints, l_first, l_last, l_active)?;
+        Ok(constraints)
+    }
+
+    /// A product argument's start, `l_first · (1 − z)`.
+    fn start(&mut self, l_first: Id, z: Id) -> Id {
+        let one = self.graph.constant(Fr::ONE);
+        let difference = self.graph.subtract(one, z);
+        self.graph.multiply(l_first, difference)
+    }
+
+    /// And its end, `l_last · (z² − z)`.
+    fn end(&mut self, l_last: Id, z: Id) -> Id {
+        let square = self.graph.multiply(z, z);
+        let difference = self.graph.subtract(square, z);
+        self.graph.multiply(l_last, difference)
+    }
+
+    fn permutation(
+        &mut self,
+        constraints: &mut Vec<Id>,
+        l_first: Id,
+        l_last: Id,
+        l_active: Id,
+    ) -> Result<(), GeneratorError> {
+        let first = self.layout.product_evaluations;
+        if self.chunks == 0 {
+            return Ok(());
+        }
+        let z = self.evaluation(first);
+        constraints.push(self.start(l_first, z));
+        let z = self.evaluation(first + 3 * (self.chunks - 1));
+        constraints.push(self.end(l_last, z));
+        for i in 1..self.chunks {
+            let [z, before] = [first + 3 * i, first + 3 * i - 1].map(|position| self.evaluation(position));
+            let difference = self.graph.subtract(z, before);
+            constraints.push(self.graph.multiply(l_first, difference));
+        }
+        let [beta, gamma, x] = [Value::Beta, Value::Gamma, Value::X].map(|value| self.graph.load(value));
+        let beta_x = self.graph.multiply(beta, x);
+        let columns = self.cs.permutation().get_columns();
+        for (i, chunk) in columns.chunks(self.chunk).enumerate() {
+            let mut left = self.evaluation(first + 3 * i + 1);
+            let mut right = self.evaluation(first + 3 * i);
+            for (j, column) in chunk.iter().enumerate() {
+                let index = i * self.chunk + j;
+                let value = match column.column_type() {
+                    Any::Advice(_) => self.query(
+                        "advice",
+                        self.cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0)).collect(),
+                        column.index(),
+                        0,
+                        0,
+                    )?,
+                    Any::Fixed => self.query(
+                        "fixed",
+                        self.cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0)).collect(),
+                        column.index(),
+                        0,
+                        self.layout.fixed_evaluations,
+                    )?,
+                    Any::Instance => self.graph.load(Value::Instance),
+                };
+                let value = self.graph.add(value, gamma);
+                let sigma = self.evaluation(self.layout.permutation_evaluations + index);
+                let sigma = self.graph.multiply(beta, sigma);
+                let factor = self.graph.add(value, sigma);
+                left = self.graph.multiply(left, factor);
+                let shift = self.graph.constant(Fr::DELTA.pow_vartime([index as u64]));
+                let identity = self.graph.multiply(beta_x, shift);
+                let factor = self.graph.add(value, identity);
+                right = self.graph.multiply(right, factor);
+            }
+            let difference = self.graph.subtract(left, right);
+            constraints.push(self.graph.multiply(l_active, difference));
         }
         Ok(())
     }
 
-    fn check_lookups(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
-        for (index, lookup) in cs.lookups().iter().enumerate() {
-            let inputs = lookup.input_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
-            let expected = Polynomial::from([(vec![Cell::Advice(self.gate_columns + index, 0)], Fr::one())]);
-            require("input of a lookup", vec![expected], inputs)?;
-            let tables = lookup.table_expressions().iter().map(normal_form).collect::<Result<Vec<_>, _>>()?;
-            let expected = Polynomial::from([(vec![Cell::Fixed(0, 0)], Fr::one())]);
-            require("table of a lookup", vec![expected], tables)?;
+    fn lookups(
+        &mut self,
+        constraints: &mut Vec<Id>,
+        l_first: Id,
+        l_last: Id,
+        l_active: Id,
+    ) -> Result<(), GeneratorError> {
+        let cs = self.cs;
+        let [beta, gamma] = [Value::Beta, Value::Gamma].map(|value| self.graph.load(value));
+        for (i, lookup) in cs.lookups().iter().enumerate() {
+            let first = self.layout.lookup_evaluations + 5 * i;
+            let [z, z_next, input, input_before, table] =
+                [0, 1, 2, 3, 4].map(|position| self.evaluation(first + position));
+            constraints.push(self.start(l_first, z));
+            constraints.push(self.end(l_last, z));
+            let inputs = self.joined(lookup.input_expressions())?;
+            let tables = self.joined(lookup.table_expressions())?;
+            let [a, b, c, d] = [(input, beta), (table, gamma), (inputs, beta), (tables, gamma)]
+                .map(|(value, challenge)| self.graph.add(value, challenge));
+            let left = self.graph.multiply(z_next, a);
+            let left = self.graph.multiply(left, b);
+            let right = self.graph.multiply(z, c);
+            let right = self.graph.multiply(right, d);
+            let difference = self.graph.subtract(left, right);
+            constraints.push(self.graph.multiply(l_active, difference));
+            let difference = self.graph.subtract(input, table);
+            constraints.push(self.graph.multiply(l_first, difference));
+            let step = self.graph.subtract(input, input_before);
+            let product = self.graph.multiply(difference, step);
+            constraints.push(self.graph.multiply(l_active, product));
         }
         Ok(())
     }
 
-    fn check_permutation(&self, cs: &ConstraintSystem<Fr>) -> Result<(), GeneratorError> {
-        let constants = (1..=self.constant_columns).map(|column| Cell::Fixed(column, 0));
-        let advice = (0..self.gate_columns + self.lookup_columns).map(|column| Cell::Advice(column, 0));
-        let expected: Vec<_> = constants.chain(advice).chain([Cell::Instance(0, 0)]).collect();
-        let actual: Vec<_> = cs
-            .permutation()
-            .get_columns()
-            .iter()
-            .map(|column| match column.column_type() {
-                Any::Fixed => Cell::Fixed(column.index(), 0),
-                Any::Advice(_) => Cell::Advice(column.index(), 0),
-                Any::Instance => Cell::Instance(column.index(), 0),
-            })
-            .collect();
-        require("columns of the permutation", expected, actual)
-    }
-}
-
-/// A column and a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
-    Fixed(usize, i32),
-    Advice(usize, i32),
-    Instance(usize, i32),
-}
-
-/// A polynomial as its monomials (sorted factors) with their coefficients, none of them 0.
-type Polynomial = BTreeMap<Vec<Cell>, Fr>;
-
-fn sorted(mut factors: Vec<Cell>) -> Vec<Cell> {
-    factors.sort();
-    factors
-}
-
-fn add(mut left: Polynomial, right: Polynomial) -> Polynomial {
-    for (monomial, coefficient) in right {
-        *left.entry(monomial).or_insert(Fr::zero()) += coefficient;
-    }
-    left.retain(|_, coefficient| !bool::from(coefficient.is_zero()));
-    left
-}
-
-fn multiply(left: &Polynomial, right: &Polynomial) -> Polynomial {
-    let mut product = Polynomial::new();
-    for (a, x) in left {
-        for (b, y) in right {
-            let factors = sorted(a.iter().chain(b).copied().collect());
-            product = add(product, Polynomial::from([(factors, x * y)]));
+    /// A lookup's expressions, joined by powers of theta.
+    fn joined(&mut self, expressions: &[Expression<Fr>]) -> Result<Id, GeneratorError> {
+        let theta = self.graph.load(Value::Theta);
+        let mut sum = self.graph.constant(Fr::ZERO);
+        for expression in expressions {
+            let value = self.expression(expression)?;
+            sum = self.graph.multiply(sum, theta);
+            sum = self.graph.add(sum, value);
         }
+        Ok(sum)
     }
-    product
-}
 
-fn scale(polynomial: Polynomial, factor: Fr) -> Polynomial {
-    polynomial.into_iter().map(|(monomial, coefficient)| (monomial, coefficient * factor)).collect()
-}
+    fn query(
+        &mut self,
+        what: &'static str,
+        queries: Vec<(usize, i32)>,
+        column: usize,
+        rotation: i32,
+        offset: usize,
+    ) -> Result<Id, GeneratorError> {
+        let position = queries.iter().position(|query| *query == (column, rotation)).ok_or_else(|| {
+            unsupported("query", format!("{what} column {column} at rotation {rotation}"), "none".into())
+        })?;
+        Ok(self.evaluation(offset + position))
+    }
 
-/// An expression's normal form, which doesn't depend on how it was written.
-fn normal_form(expression: &Expression<Fr>) -> Result<Polynomial, GeneratorError> {
-    let cell = |cell: Cell| Ok(Polynomial::from([(vec![cell], Fr::one())]));
-    let rotation = |rotation: Rotation| rotation.0;
-    expression.evaluate(
-        &|constant| Ok(add(Polynomial::new(), Polynomial::from([(vec![], constant)]))),
-        &|_| Err(unsupported("selector", "a fixed column".to_owned(), "a virtual selector".to_owned())),
-        &|query| cell(Cell::Fixed(query.column_index(), rotation(query.rotation()))),
-        &|query| cell(Cell::Advice(query.column_index(), rotation(query.rotation()))),
-        &|query| cell(Cell::Instance(query.column_index(), rotation(query.rotation()))),
-        &|_| Err(unsupported("expression", "no challenge".to_owned(), "a challenge".to_owned())),
-        &|a: Result<Polynomial, GeneratorError>| Ok(scale(a?, -Fr::one())),
-        &|a, b| Ok(add(a?, b?)),
-        &|a, b| Ok(multiply(&a?, &b?)),
-        &|a, factor| Ok(add(Polynomial::new(), scale(a?, factor))),
-    )
+    fn expression(&mut self, expression: &Expression<Fr>) -> Result<Id, GeneratorError> {
+        Ok(match expression {
+            Expression::Constant(value) => self.graph.constant(*value),
+            Expression::Selector(_) => {
+                return Err(unsupported("selector", "a fixed column".into(), "a virtual selector".into()));
+            }
+            Expression::Challenge(_) => {
+                return Err(unsupported("expression", "no challenge".into(), "a challenge".into()));
+            }
+            Expression::Fixed(query) => {
+                let queries = self.cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
+                let offset = self.layout.fixed_evaluations;
+                self.query("fixed", queries, query.column_index(), query.rotation().0, offset)?
+            }
+            Expression::Advice(query) => {
+                let queries = self.cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
+                self.query("advice", queries, query.column_index(), query.rotation().0, 0)?
+            }
+            Expression::Instance(query) => {
+                require("rotation of the instance column", 0, query.rotation().0)?;
+                self.graph.load(Value::Instance)
+            }
+            Expression::Negated(a) => {
+                let a = self.expression(a)?;
+                self.graph.negate(a)
+            }
+            Expression::Sum(a, b) => {
+                let (a, b) = (self.expression(a)?, self.expression(b)?);
+                self.graph.add(a, b)
+            }
+            Expression::Product(a, b) => {
+                let (a, b) = (self.expression(a)?, self.expression(b)?);
+                self.graph.multiply(a, b)
+            }
+            Expression::Scaled(a, factor) => {
+                let a = self.expression(a)?;
+                let factor = self.graph.constant(*factor);
+                self.graph.multiply(a, factor)
+            }
+        })
+    }
 }
 
 fn unsupported(what: &'static str, expected: String, actual: String) -> GeneratorError {
@@ -287,11 +497,4 @@ fn require<T: PartialEq + std::fmt::Debug>(
         return Ok(());
     }
     Err(unsupported(what, format!("{expected:?}"), format!("{actual:?}")))
-}
-
-fn at_least(what: &'static str, minimum: usize, actual: usize) -> Result<(), GeneratorError> {
-    if actual >= minimum {
-        return Ok(());
-    }
-    Err(unsupported(what, format!("at least {minimum}"), actual.to_string()))
 }

@@ -2,6 +2,8 @@
 //! proofs, and the native verification that the contract has to agree with.
 #![allow(dead_code)]
 
+mod final_circuit;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -23,7 +25,7 @@ use halo2_proofs::{
         ff::PrimeField,
         group::Curve,
     },
-    plonk::{ProvingKey, create_proof, keygen_pk, keygen_vk},
+    plonk::{Circuit, ProvingKey, create_proof, keygen_pk, keygen_vk},
     poly::{
         commitment::ParamsProver,
         kzg::{
@@ -46,6 +48,7 @@ use snark_verifier::{
         plonk::{PlonkProtocol, PlonkVerifier},
     },
 };
+use tenon_contracts::artifacts::VERIFIER_BATCH_PLACES;
 use tenon_contracts::generator::{GeneratedVerifier, SrsOrigin, VALUES_PER_BATCH, generate};
 
 const LIMB_BITS: usize = 88;
@@ -66,13 +69,30 @@ pub struct CircuitShape {
     pub empty_columns: usize,
 }
 
-/// The small circuit's keys.
+/// A circuit's keys.
 pub struct SmallCircuit {
-    pub shape: CircuitShape,
+    pub kind: Kind,
     pub params: ParamsKZG<Bn256>,
     pub key: ProvingKey<G1Affine>,
     protocol: PlonkProtocol<G1Affine>,
-    break_points: Vec<Vec<usize>>,
+}
+
+/// Which constraint system a circuit has.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// The final circuit's.
+    Final,
+    /// One of halo2-base's, with break points.
+    Base(CircuitShape, Vec<Vec<usize>>),
+}
+
+impl Kind {
+    pub fn batch_places(&self) -> usize {
+        match self {
+            Self::Final => VERIFIER_BATCH_PLACES,
+            Self::Base(shape, _) => shape.batch_places,
+        }
+    }
 }
 
 /// A proof as the contract takes it, with its public inputs.
@@ -91,25 +111,36 @@ pub fn to_fr(value: U256) -> Option<Fr> {
 }
 
 impl SmallCircuit {
+    /// With the final circuit's constraint system.
+    pub fn last() -> Self {
+        let params = ParamsKZG::<Bn256>::setup(final_circuit::K, ChaCha20Rng::seed_from_u64(7));
+        let circuit = final_circuit::circuit(&vec![Fr::zero(); FINAL_PUBLIC_INPUTS + 4 * LIMBS]);
+        let vk = keygen_vk(&params, &circuit).expect("verifying key");
+        let key = keygen_pk(&params, vk, &circuit).expect("proving key");
+        Self::of(Kind::Final, params, key)
+    }
+
+    /// With a constraint system of halo2-base's.
     pub fn new(shape: CircuitShape) -> Self {
         let params = ParamsKZG::<Bn256>::setup(shape.k, ChaCha20Rng::seed_from_u64(7));
         let values = vec![Fr::zero(); VALUES_PER_BATCH * shape.batch_places + 4 * LIMBS];
         let builder = build(BaseCircuitBuilder::new(false).use_params(shape.params()), shape, &values);
         let vk = keygen_vk(&params, &builder).expect("verifying key");
         let key = keygen_pk(&params, vk, &builder).expect("proving key");
-        let break_points = builder.break_points();
-        let protocol = compile(
-            &params,
-            key.get_vk(),
-            Config::kzg().with_num_instance(vec![values.len()]).with_accumulator_indices(Some(
-                (0..12).map(|i| (0, VALUES_PER_BATCH * shape.batch_places + i)).collect(),
-            )),
-        );
-        Self { shape, params, key, protocol, break_points }
+        Self::of(Kind::Base(shape, builder.break_points()), params, key)
+    }
+
+    fn of(kind: Kind, params: ParamsKZG<Bn256>, key: ProvingKey<G1Affine>) -> Self {
+        let inputs = VALUES_PER_BATCH * kind.batch_places();
+        let limbs = (0..4 * LIMBS).map(|i| (0, inputs + i)).collect();
+        let config =
+            Config::kzg().with_num_instance(vec![inputs + 4 * LIMBS]).with_accumulator_indices(Some(limbs));
+        let protocol = compile(&params, key.get_vk(), config);
+        Self { kind, params, key, protocol }
     }
 
     pub fn generate(&self) -> GeneratedVerifier {
-        generate(self.key.get_vk(), &self.params, SrsOrigin::Development, self.shape.batch_places)
+        generate(self.key.get_vk(), &self.params, SrsOrigin::Development, self.kind.batch_places())
             .expect("supported shape")
     }
 
@@ -130,21 +161,30 @@ impl SmallCircuit {
         let coordinates = coordinates(&accumulator);
         let instances: Vec<Fr> =
             batch_values.iter().copied().chain(coordinates.iter().flat_map(|&c| limbs(c))).collect();
-        let builder = BaseCircuitBuilder::prover(self.shape.params(), self.break_points.clone());
-        let builder = build(builder, self.shape, &instances);
+        let transcript = match &self.kind {
+            Kind::Final => self.transcript(final_circuit::circuit(&instances), &instances, seed),
+            Kind::Base(shape, break_points) => {
+                let builder = BaseCircuitBuilder::prover(shape.params(), break_points.clone());
+                self.transcript(build(builder, *shape, &instances), &instances, seed)
+            }
+        };
+        let mut proof: Vec<u8> = coordinates.iter().flat_map(|c| c.to_be_bytes::<32>()).collect();
+        proof.extend(transcript);
+        Proof { public_inputs: batch_values.iter().map(to_u256).collect(), proof }
+    }
+
+    fn transcript<C: Circuit<Fr>>(&self, circuit: C, instances: &[Fr], seed: u64) -> Vec<u8> {
         let mut transcript = Transcript::<Vec<u8>>::init(Vec::new());
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _, _>(
             &self.params,
             &self.key,
-            &[builder],
-            &[&[&instances]],
+            &[circuit],
+            &[&[instances]],
             ChaCha20Rng::seed_from_u64(seed),
             &mut transcript,
         )
         .expect("proof");
-        let mut proof: Vec<u8> = coordinates.iter().flat_map(|c| c.to_be_bytes::<32>()).collect();
-        proof.extend(TranscriptWriterBuffer::finalize(transcript));
-        Proof { public_inputs: batch_values.iter().map(to_u256).collect(), proof }
+        TranscriptWriterBuffer::finalize(transcript)
     }
 
     /// What snark-verifier says to a proof, the accumulator's pairing included.
@@ -169,6 +209,9 @@ impl SmallCircuit {
         reader.is_empty() && Verifier::verify(&deciding_key, &self.protocol, &instances, &read).is_ok()
     }
 }
+
+/// Public inputs that a caller gives with proofs of the final circuit.
+pub const FINAL_PUBLIC_INPUTS: usize = VALUES_PER_BATCH * VERIFIER_BATCH_PLACES;
 
 impl CircuitShape {
     pub fn params(&self) -> BaseCircuitParams {

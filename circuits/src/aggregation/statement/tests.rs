@@ -1,16 +1,20 @@
 //! Each constraint broken alone, and what the circuit and the native code make of it.
 
-use halo2_base::gates::circuit::{CircuitBuilderStage, builder::BaseCircuitBuilder};
-use halo2_proofs::dev::{MockProver, VerifyFailure};
+use std::sync::OnceLock;
 
 use super::*;
 use crate::{
-    halo2::to_circuit,
+    gadgets::arithmetic::free,
+    halo2::{
+        checker::{Checker, Violation},
+        to_circuit,
+    },
     public_inputs::BATCH_PUBLIC_INPUTS,
     rollup::evaluation::{DaScalar, Points},
 };
 
-const K: usize = 10;
+const K: u32 = 12;
+const VIOLATIONS: usize = 100;
 
 /// In the order of [`LeafPublicInputs::to_array`].
 type Leaf = [u64; LEAF_PUBLIC_INPUTS];
@@ -42,21 +46,22 @@ fn changed(mut leaf: Leaf, input: usize, value: u64) -> Leaf {
 
 /// The constraints that fail on leaves and padding with these outputs; on the circuit's own outputs if none are
 /// given.
-fn failures(leaves: &[Leaf], padding: &[Fr], outputs: Option<&[Place]>) -> Vec<VerifyFailure> {
-    let mut builder =
-        BaseCircuitBuilder::from_stage(CircuitBuilderStage::Mock).use_k(K).use_instance_columns(1);
-    let gate = GateChip::default();
-    let ctx = builder.main(0);
+fn failures(leaves: &[Leaf], padding: &[Fr], outputs: Option<&[Place]>) -> Vec<Violation> {
+    static CHECKER: OnceLock<Checker> = OnceLock::new();
+    let mut trace = Trace::new();
     let cells =
-        leaves.iter().map(|leaf| leaf.map(|value| ctx.load_witness(Fr::from(value)))).collect::<Vec<_>>();
-    let cells = constrain(ctx, &gate, &cells, padding);
-    let values = match outputs {
+        leaves.iter().map(|leaf| leaf.map(|value| free(&mut trace, Fr::from(value)))).collect::<Vec<_>>();
+    let places = outputs.map_or(leaves.len(), <[Place]>::len);
+    let cells = constrain(&mut trace, &cells, padding, places);
+    let values: Vec<Fr> = match outputs {
         Some(outputs) => outputs.iter().flatten().map(|value| Fr::from(*value)).collect(),
-        None => cells.iter().map(|cell| *cell.value()).collect(),
+        None => cells.iter().map(|cell| cell.value).collect(),
     };
-    builder.assigned_instances = vec![cells];
-    builder.calculate_params(Some(20));
-    MockProver::run(K as u32, &builder, vec![values]).unwrap().verify().err().unwrap_or_default()
+    assert_eq!(cells.len(), values.len());
+    for (index, cell) in cells.into_iter().enumerate() {
+        trace.publish(cell, index);
+    }
+    CHECKER.get_or_init(Checker::new).check(&trace, K, &values, VIOLATIONS)
 }
 
 fn bits(padding: &[bool]) -> Vec<Fr> {
@@ -68,10 +73,9 @@ fn accepts(leaves: &[Leaf], padding: &[bool], outputs: Option<&[Place]>) -> bool
     failures(leaves, &bits(padding), outputs).is_empty()
 }
 
-/// Whether one equality fails and nothing else: it shows at both of its ends.
+/// Whether one constraint fails and nothing else.
 fn breaks_one_constraint(leaves: &[Leaf], padding: &[Fr]) -> bool {
-    let failures = failures(leaves, padding, None);
-    failures.len() == 2 && failures.iter().all(|f| matches!(f, VerifyFailure::Permutation { .. }))
+    matches!(failures(leaves, padding, None).as_slice(), [Violation::Constraint { .. }])
 }
 
 fn native(leaves: &[Leaf]) -> Result<Vec<BatchPublicInputs>, ChainError> {
@@ -145,6 +149,32 @@ fn padding_is_ignored() {
 }
 
 #[test]
+fn more_batches_than_places_are_refused() {
+    let next = changed(B1, input::STATE_IN, 101);
+    let second = [7, 2, 101, 105, 21, 52, 211, 221, 62, 231];
+    assert!(accepts(&[A1, next], &[false, false], Some(&[A_1, second])));
+    assert!(matches!(
+        failures(&[A1, next], &bits(&[false, false]), Some(&[A_1])).as_slice(),
+        [Violation::Constraint { .. }]
+    ));
+    assert!(matches!(
+        failures(&[A1, A2, B1, B2], &bits(&[false; 4]), Some(&[A_12])).as_slice(),
+        [Violation::Constraint { .. }]
+    ));
+    // Chunks and padding after the last place is taken don't matter, nor do places that are left.
+    check(&[A1, A2, PAD], &[false, false, true], &[A_12]);
+    check(&[A1, PAD], &[false, true], &[A_1, NONE, NONE]);
+
+    let batches = |count: u64| -> Vec<Leaf> {
+        (0..count).map(|i| [7, 1 + i, 100 + i, 101 + i, 0, 11, 51, 0, 0, 111, 121, 61, 0, 131]).collect()
+    };
+    let max = BATCH_PLACES as u64;
+    assert_eq!(native(&batches(max)).unwrap().len(), BATCH_PLACES);
+    let error = native(&batches(max + 1)).unwrap_err();
+    assert_eq!(error, ChainError::TooManyBatches { max: BATCH_PLACES, actual: BATCH_PLACES + 1 });
+}
+
+#[test]
 fn batches_of_several_chunks_and_padding() {
     let outputs = [A_12, B_12, NONE, NONE, NONE];
     check(&[A1, A2, B1, B2, PAD], &[false, false, false, false, true], &outputs);
@@ -178,7 +208,7 @@ fn check_broken(mut leaves: Vec<Leaf>, (name, input): (&'static str, usize), val
     assert!(breaks_one_constraint(&leaves, &vec![Fr::ZERO; leaves.len()]), "{name} = {value}");
     match native(&leaves).unwrap_err() {
         ChainError::Broken { index, field, .. } => assert_eq!((index, field), (last, name)),
-        error @ ChainError::NotAStart { .. } => panic!("{name}: {error}"),
+        error => panic!("{name}: {error}"),
     }
     // The same values don't matter in padding.
     let mut padding = vec![false; leaves.len()];
@@ -292,7 +322,7 @@ fn padding_that_is_no_bit_is_refused() {
     let half = Fr::from(2).invert().unwrap();
     assert!(failures(&[A1, A2], &bits(&[false, true]), None).is_empty());
     let failures_of_two = failures(&[A1, A2], &[Fr::ZERO, Fr::from(2)], None);
-    assert!(matches!(failures_of_two.as_slice(), [VerifyFailure::ConstraintNotSatisfied { .. }]));
+    assert!(matches!(failures_of_two.as_slice(), [Violation::Constraint { .. }]));
     assert!(!failures(&[A1, A2, A3], &[Fr::ZERO, half, Fr::ONE], None).is_empty());
 }
 

@@ -90,7 +90,7 @@ pub fn needed_files(directory: &Path, class: SizeClass, leaves: usize) -> [PathB
         Srs::path(directory, class.k),
         KeyName::leaf(class).path(directory),
         empty_proof_path(directory, class),
-        Srs::path(directory, aggregation::K),
+        Srs::path(directory, aggregation::k(leaves)),
         KeyName::aggregation(class.name, leaves).path(directory),
     ]
 }
@@ -100,7 +100,7 @@ pub fn needed_to_verify(directory: &Path, class: SizeClass, leaves: usize) -> [P
     [
         Srs::path(directory, class.k),
         KeyName::leaf(class).verifying_path(directory),
-        Srs::path(directory, aggregation::K),
+        Srs::path(directory, aggregation::k(leaves)),
         KeyName::aggregation(class.name, leaves).verifying_path(directory),
     ]
 }

@@ -118,11 +118,11 @@ impl Circuit<Fr> for LeafCircuit {
     }
 
     fn configure(meta: &mut ConstraintSystem<Fr>) -> Columns {
-        configure(meta, &GateSet::LEAF)
+        configure(meta, &GateSet::LEAF, GateSet::LEAF.fold)
     }
 
     fn configure_with_params(meta: &mut ConstraintSystem<Fr>, _: SizeClass) -> Columns {
-        configure(meta, &GateSet::LEAF)
+        configure(meta, &GateSet::LEAF, GateSet::LEAF.fold)
     }
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
+use tenon_circuits::public_inputs::BATCH_PLACES;
 
 use super::{SqlStore, digest, int, name, now_ms, optional, tasks, unsigned, unsigned32};
 use crate::{
@@ -42,10 +43,11 @@ impl AggregationStore for SqlStore {
             return Err(refuse("RUN_EMPTY", format!("expected 1 <= first <= last, got {first} and {last}")));
         }
         // A batch has a leaf, so a longer run can't fit.
-        if last - first >= u64::from(capacity) {
+        let places = u64::from(capacity).min(BATCH_PLACES as u64);
+        if last - first >= places {
             return Err(refuse(
                 "RUN_TOO_LARGE",
-                format!("expected at most {capacity} leaf proofs, got {} batches", last - first + 1),
+                format!("expected at most {places} batches, got {}", last - first + 1),
             ));
         }
         let mut transaction = self.begin_led().await?;
