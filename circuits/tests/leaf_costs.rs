@@ -17,14 +17,13 @@ use serde_json::{Map, Value, json};
 use soundness_support::{binds_data, checker, fr};
 use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation};
 use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
-use tenon_circuits::gadgets::{path, poseidon, range};
+use tenon_circuits::gadgets::{poseidon, range};
 use tenon_circuits::halo2::fingerprint::of_circuit;
 use tenon_circuits::halo2::leaf::values::ChunkValues;
 use tenon_circuits::halo2::leaf::{LeafCircuit, SizeClass, chunk};
 use tenon_circuits::halo2::to_circuit;
 use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, COPY_COLUMNS, Gate, Trace, Var};
 use tenon_circuits::rollup;
-use tenon_circuits::rollup::tree::empty_hashes;
 use tenon_circuits::witness::ChunkWitness;
 
 /// Compares a document with the committed one, or commits it.
@@ -100,14 +99,6 @@ fn signature(with_message: bool) -> Value {
     })
 }
 
-fn merkle_path() -> Value {
-    measure(|trace, input, zero, _| {
-        let (old, new) = (input(trace, fr(1)), input(trace, fr(2)));
-        let siblings = std::array::from_fn(|height| [to_circuit(empty_hashes()[height]); 3]);
-        path::change(trace, 5, old, new, &siblings, zero);
-    })
-}
-
 /// Rows and written cells of a chunk's trace, those that bind the published data and the others.
 #[derive(Clone, Copy)]
 struct Chunk {
@@ -149,18 +140,22 @@ fn cost([more_rows, more_cells]: [usize; 2], [rows, cells]: [usize; 2]) -> Value
 }
 
 /// What a chunk's parts cost: the difference that one more of them makes.
-fn chunk_costs() -> [(&'static str, Value); 6] {
+fn chunk_costs() -> [(&'static str, Value); 8] {
     let class = SizeClass { slots: 4, ..SizeClass::SMALL };
     let of = Chunk::new(class);
     let slot_less = Chunk::new(SizeClass { slots: 3, ..class });
     let slot_more = Chunk::new(SizeClass { slots: 5, ..class });
     let open_more = Chunk::new(SizeClass { opens: class.opens + 1, ..class });
     let l1_word_more = Chunk::new(SizeClass { l1_words: class.l1_words + 1, ..class });
+    let account_more = Chunk::new(SizeClass { accounts: class.accounts + 1, ..class });
+    let node_more = Chunk::new(SizeClass { nodes: class.nodes + 1, ..class });
     // The fifth slot has a word of its own, the fourth shares that of the third.
     let slots_binding: [usize; 2] = std::array::from_fn(|i| of.binding[i] - slot_less.binding[i]);
     let word: [usize; 2] = std::array::from_fn(|i| slot_more.binding[i] - slots_binding[i]);
     [
         ("slot", cost(slot_more.others, of.others)),
+        ("account, before and after", cost(account_more.others, of.others)),
+        ("tree node, before and after", cost(node_more.others, of.others)),
         ("slot, ties to the published words", cost(of.binding, slot_less.binding)),
         ("DA word", cost(word, of.binding)),
         ("DA word, its evaluation alone", cost(slot_more.evaluation, of.evaluation)),
@@ -186,7 +181,6 @@ fn costs_are_those_committed() {
         "range of 128 bits": range(128),
         "signature": signature(false),
         "signature and message": signature(true),
-        "path, before and after": merkle_path(),
     });
     let mut gadgets = gadgets;
     gadgets.as_object_mut().unwrap().extend(chunk_costs().map(|(name, cost)| (name.to_owned(), cost)));

@@ -12,7 +12,7 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use rayon::prelude::*;
 
 use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
-use super::trace::{ADVICE_COLUMNS, Cell, Gate, Trace};
+use super::trace::{ADVICE_COLUMNS, CHUNK_COLUMNS, Cell, Challenges, Gate, PRODUCT_COLUMN, Trace};
 
 /// Something that a trace doesn't satisfy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,7 @@ pub struct Checker {
     set: &'static GateSet,
     columns: Columns,
     gates: HashMap<Gate, GateConstraints>,
+    challenges: Challenges,
     unusable_rows: usize,
 }
 
@@ -151,7 +152,8 @@ impl Checker {
                 (gate, GateConstraints { gate, constraints })
             })
             .collect();
-        Self { set, columns, gates, unusable_rows: cs.blinding_factors() + 1 }
+        let challenges = Challenges::of_checker();
+        Self { set, columns, gates, challenges, unusable_rows: cs.blinding_factors() + 1 }
     }
 
     /// Rows that a circuit of 2^k rows can use.
@@ -170,7 +172,8 @@ impl Checker {
         violations.extend(trace.assigned_twice().iter().map(|cell| Violation::AssignedTwice { cell: *cell }));
         for (left, right) in trace.copies() {
             for cell in [left, right] {
-                if usize::from(cell.column) >= self.set.copy_columns {
+                let is_product = self.set.products && usize::from(cell.column) == PRODUCT_COLUMN;
+                if usize::from(cell.column) >= self.set.copy_columns && !is_product {
                     violations.push(Violation::NotCopyable { cell: *cell });
                 }
             }
@@ -254,15 +257,29 @@ impl Checker {
             &|query| self.fixed(trace, query.column_index(), shifted(row, query.rotation().0)),
             &|query| {
                 let row = shifted(row, query.rotation().0);
-                row.map_or(Fr::ZERO, |row| trace.value(row, query.column_index()))
+                row.map_or(Fr::ZERO, |row| trace.value(row, self.in_trace(query.column_index())))
             },
             &|_| Fr::ZERO,
-            &|_| Fr::ZERO,
+            &|challenge| self.challenge(challenge.index()),
             &|value| -value,
             &|left, right| left + right,
             &|left, right| left * right,
             &|value, factor| value * factor,
         )
+    }
+
+    /// The number in the trace of an advice column.
+    fn in_trace(&self, column: usize) -> usize {
+        let products = self.columns.products.filter(|products| products.column.index() == column);
+        products.map_or(column, |_| PRODUCT_COLUMN)
+    }
+
+    fn challenge(&self, index: usize) -> Fr {
+        let challenges = self.columns.products.map(|products| products.challenges.map(|c| c.index()));
+        match challenges {
+            Some([alpha, _]) if alpha == index => self.challenges.alpha,
+            _ => self.challenges.beta,
+        }
     }
 
     fn fixed(&self, trace: &Trace, column: usize, row: Option<usize>) -> Fr {
@@ -332,7 +349,7 @@ impl<'c> Index<'c> {
         for (gate, constraints) in &checker.gates {
             for (index, (_, polynomial)) in constraints.constraints.iter().enumerate() {
                 for (column, rotation) in queries(polynomial) {
-                    readers.entry((*gate, column)).or_default().push((index, rotation));
+                    readers.entry((*gate, checker.in_trace(column))).or_default().push((index, rotation));
                 }
             }
         }
@@ -353,6 +370,7 @@ impl<'c> Index<'c> {
             return true;
         }
         let breaks_lookup = match column.checked_sub(ADVICE_COLUMNS) {
+            Some(CHUNK_COLUMNS) => false,
             Some(place) => trace.chunks(row).get(place).is_some_and(|chunk| !is_chunk(*chunk)),
             None => self.checker.set.chunks && !self.places.has(trace, row),
         };

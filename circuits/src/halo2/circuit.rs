@@ -5,7 +5,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
 
 use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
-use super::trace::{ADVICE_COLUMNS, CHUNK_COLUMNS, CONSTANT_COLUMNS, Cell, Trace};
+use super::trace::{ADVICE_COLUMNS, CHUNK_COLUMNS, CONSTANT_COLUMNS, Cell, Challenges, PRODUCT_COLUMN, Trace};
+use crate::gadgets::products;
 
 /// A circuit of [`GateSet::RECURSION`] with its trace.
 #[derive(Clone, Default)]
@@ -48,7 +49,8 @@ fn in_proof(cell: Cell, columns: &Columns) -> ProofCell {
     ProofCell { row_offset: cell.row as usize * columns.fold + row, column: Column::<Any>::from(column) }
 }
 
-/// Writes a trace into one region and exposes its public cells.
+/// Writes a trace into one region and exposes its public cells. Running products come last, when everything else is
+/// committed.
 ///
 /// # Errors
 /// When the proof system has fewer rows.
@@ -86,6 +88,16 @@ pub fn write(
                 }
                 for value in 0..RANGE_ROWS {
                     region.assign_fixed(lookups.range, value, Fr::from(value as u64));
+                }
+            }
+            if let Some(of) = columns.products {
+                region.next_phase();
+                let [alpha, beta] = of.challenges.map(|challenge| region.get_challenge(challenge));
+                let challenges = alpha.zip(beta).map(|(alpha, beta)| Challenges { alpha, beta });
+                let values = challenges.map(|challenges| products::compute(trace, challenges));
+                for row in (0..trace.rows()).filter(|row| trace.is_assigned(*row, PRODUCT_COLUMN)) {
+                    let value = values.as_ref().map(|values| values.get(row).copied().unwrap_or_default());
+                    region.assign_advice(of.column, row * fold, value);
                 }
             }
             for (left, right) in trace.copies() {

@@ -1,17 +1,21 @@
 //! Columns, and the constraint system made of a circuit's set of gates.
 //!
 //! Gates of low degree share a selector column, telling themselves apart by its value. Fewer columns are fewer
-//! commitments for a verifier. Circuits with chunks have two lookups besides: each chunk column's cells in the range
+//! commitments for a verifier. The leaf circuit has a column of running products, which are computed with challenges
+//! drawn after all other columns are committed. Circuits with chunks have two lookups besides: each chunk column's cells in the range
 //! table, and the places of [`Gate::CurveAdd`] rows in the tables of multiples that stand in the trace itself.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{
-    Advice, Column, ConstraintSystem, Constraints, Expression, Fixed, Instance, VirtualCells,
+    Advice, Challenge, Column, ConstraintSystem, Constraints, Expression, FirstPhase, Fixed, Instance,
+    SecondPhase, VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
 
-use super::trace::{ADVICE_COLUMNS, CHUNK_BITS, CHUNK_COLUMNS, CONSTANT_COLUMNS, COPY_COLUMNS, Gate, Trace};
+use super::trace::{
+    ADVICE_COLUMNS, CHUNK_BITS, CHUNK_COLUMNS, CONSTANT_COLUMNS, COPY_COLUMNS, Gate, PRODUCT_COLUMN, Trace,
+};
 use crate::gadgets;
 
 /// The highest degree that a constraint may have, its selector included. The proof system's extended domain, and
@@ -34,6 +38,8 @@ pub struct GateSet {
     pub chunks: bool,
     /// Rows of the proof system that a row of the trace takes, see [`Columns`].
     pub fold: usize,
+    /// Whether there are running products.
+    pub products: bool,
 }
 
 impl GateSet {
@@ -41,7 +47,9 @@ impl GateSet {
     pub const LEAF: Self = Self {
         gates: &[
             Gate::Arithmetic,
-            Gate::Path,
+            Gate::Access,
+            Gate::Entry,
+            Gate::Node,
             Gate::Ladder,
             Gate::FixedBase,
             Gate::Range,
@@ -54,7 +62,9 @@ impl GateSet {
             Gate::Partial6,
         ],
         selectors: &[
-            &[Gate::Arithmetic, Gate::Path],
+            &[Gate::Arithmetic],
+            &[Gate::Access],
+            &[Gate::Entry, Gate::Node],
             &[Gate::Ladder, Gate::FixedBase],
             &[Gate::Range],
             &[Gate::Full3],
@@ -68,6 +78,7 @@ impl GateSet {
         copy_columns: COPY_COLUMNS,
         chunks: false,
         fold: 1,
+        products: true,
     };
 
     /// Circuits that verify proofs.
@@ -98,6 +109,7 @@ impl GateSet {
         copy_columns: ADVICE_COLUMNS,
         chunks: true,
         fold: FOLD,
+        products: false,
     };
 
     /// The selector column of a gate and the value that switches it on.
@@ -146,11 +158,16 @@ pub struct Columns {
     pub lookups: Option<LookupColumns>,
     /// Rows of the proof system that a row of the trace takes.
     pub fold: usize,
+    /// What running products need, in circuits that have them.
+    pub products: Option<ProductColumns>,
 }
 
 impl Columns {
     /// Where a cell of a row stands: the column, and the row among those of the row.
     pub fn advice_place(&self, column: usize) -> (Column<Advice>, usize) {
+        if let (PRODUCT_COLUMN, Some(products)) = (column, self.products) {
+            return (products.column, 0);
+        }
         match column.checked_sub(ADVICE_COLUMNS) {
             None => (self.advice[column / self.fold], column % self.fold),
             Some(chunk) => {
@@ -179,6 +196,15 @@ impl Columns {
         let (column, row) = self.constant_place(column);
         meta.query_fixed(column, Rotation(rotation * self.fold as i32 + row as i32))
     }
+}
+
+/// The column of running products and the challenges that they are computed with.
+#[derive(Clone, Copy, Debug)]
+pub struct ProductColumns {
+    /// Committed after all other advice columns.
+    pub column: Column<Advice>,
+    /// Drawn between, in the order of [`super::trace::Challenges`].
+    pub challenges: [Challenge; 2],
 }
 
 /// Fixed columns of lookups.
@@ -214,6 +240,20 @@ impl Window<'_, '_> {
         self.columns.advice(self.meta, rotation, column)
     }
 
+    /// The running product in the row `rotation` after the anchor; 0 in a circuit without.
+    pub fn product(&mut self, rotation: i32) -> Expression<Fr> {
+        let Some(products) = self.columns.products else { return Expression::Constant(Fr::ZERO) };
+        self.meta.query_advice(products.column, Rotation(rotation * self.columns.fold as i32))
+    }
+
+    /// `β + Σ α^i part_i`, a factor of the running products; 0 in a circuit without.
+    pub fn factor(&mut self, parts: &[Expression<Fr>]) -> Expression<Fr> {
+        let Some(products) = self.columns.products else { return Expression::Constant(Fr::ZERO) };
+        let [alpha, beta] = products.challenges.map(|challenge| self.meta.query_challenge(challenge));
+        let sum = parts.iter().rev().cloned().reduce(|sum, part| part + alpha.clone() * sum);
+        sum.map_or(beta.clone(), |sum| beta + sum)
+    }
+
     /// `N` advice cells of one row, from `first` on.
     pub fn cells<const N: usize>(&mut self, rotation: i32, first: usize) -> [Expression<Fr>; N] {
         std::array::from_fn(|i| self.cell(rotation, first + i))
@@ -235,7 +275,9 @@ fn constraints_of(gate: Gate, window: &mut Window<'_, '_>) -> Vec<NamedConstrain
     match gate {
         Gate::None | Gate::CurveTableEnd => Vec::new(),
         Gate::Arithmetic => gadgets::arithmetic::constraints(window),
-        Gate::Path => gadgets::path::constraints(window),
+        Gate::Access => gadgets::memory::access_constraints(window),
+        Gate::Entry => gadgets::memory::entry_constraints(window),
+        Gate::Node => gadgets::node::constraints(window),
         Gate::Ladder => gadgets::babyjubjub::ladder_constraints(window),
         Gate::FixedBase => gadgets::babyjubjub::fixed_base_constraints(window),
         Gate::Range => gadgets::range::constraints(window),
@@ -277,7 +319,13 @@ pub fn configure(meta: &mut ConstraintSystem<Fr>, set: &'static GateSet, fold: u
         looks_up: meta.fixed_column(),
         table: meta.fixed_column(),
     });
-    let columns = Columns { advice, constants, selectors, instance, lookups, fold };
+    let products = set.products.then(|| {
+        let challenges = [(); 2].map(|()| meta.challenge_usable_after(FirstPhase));
+        let column = meta.advice_column_in(SecondPhase);
+        meta.enable_equality(column);
+        ProductColumns { column, challenges }
+    });
+    let columns = Columns { advice, constants, selectors, instance, lookups, fold, products };
     for gate in set.gates.iter().copied() {
         meta.create_gate(format!("{gate:?}"), |meta| {
             let selector = set.selector(gate, &columns, meta);

@@ -6,7 +6,8 @@
 //! most one [`Gate`].
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use halo2_proofs::halo2curves::ff::{Field, FromUniformBytes, PrimeField};
+use sha2::{Digest, Sha512};
 
 /// Advice columns of the leaf circuit.
 pub const ADVICE_COLUMNS: usize = 10;
@@ -19,6 +20,9 @@ pub const CONSTANT_COLUMNS: usize = 8;
 pub const CHUNK_COLUMNS: usize = 10;
 /// Bits of a chunk.
 pub const CHUNK_BITS: u32 = 15;
+/// The advice column of running products, in circuits that have them; it follows those of chunks in numbering. Its
+/// values depend on [`Challenges`], which are drawn when all other columns are committed; its cells can be copied.
+pub const PRODUCT_COLUMN: usize = ADVICE_COLUMNS + CHUNK_COLUMNS;
 
 /// The gate that a row anchors; its equations are on the page of the gadget of the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -28,8 +32,12 @@ pub enum Gate {
     None = 0,
     /// [`crate::gadgets::arithmetic`].
     Arithmetic,
-    /// [`crate::gadgets::path`].
-    Path,
+    /// [`crate::gadgets::memory`], an access of an account.
+    Access,
+    /// [`crate::gadgets::memory`], an account before and after.
+    Entry,
+    /// [`crate::gadgets::node`].
+    Node,
     /// [`crate::gadgets::babyjubjub`], one bit of a variable-base multiplication.
     Ladder,
     /// [`crate::gadgets::babyjubjub`], two bits of a fixed-base multiplication.
@@ -123,6 +131,24 @@ impl Var {
     }
 }
 
+/// What the running products are computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenges {
+    /// Makes a tuple a field element.
+    pub alpha: Fr,
+    /// Is added to it to make a factor.
+    pub beta: Fr,
+}
+
+impl Challenges {
+    /// Those that a trace has its products by until a proof draws its own: any numbers, and the same for every trace. Who
+    /// knew them beforehand could deceive the checker, and nobody else.
+    pub fn of_checker() -> Self {
+        let element = |label: &[u8]| Fr::from_uniform_bytes(&Sha512::digest(label).into());
+        Self { alpha: element(b"tenon.checker.alpha"), beta: element(b"tenon.checker.beta") }
+    }
+}
+
 /// Rows, copies and public cells; see the module's page.
 #[derive(Clone, Default)]
 pub struct Trace {
@@ -131,6 +157,8 @@ pub struct Trace {
     assigned: Vec<u32>,
     /// Ends with the last row that has chunks. Wider than a chunk, so that forged ones reach the checker.
     chunks: Vec<[u32; CHUNK_COLUMNS]>,
+    /// Ends with the last row that has a product.
+    products: Vec<Fr>,
     /// Tables of multiples so far; they are numbered from 1.
     tables: u64,
     constants: Vec<[Fr; CONSTANT_COLUMNS]>,
@@ -179,6 +207,29 @@ impl Trace {
         self.chunks[row][place] = value;
     }
 
+    /// Marks cells of [`PRODUCT_COLUMN`] as written, in `count` rows from `first` on, and returns the first and the
+    /// last. Their values follow in [`Self::set_product`].
+    pub fn reserve_products(&mut self, first: usize, count: usize) -> [Var; 2] {
+        let rows = first..first + count;
+        if self.products.len() < rows.end {
+            self.products.resize(rows.end, Fr::ZERO);
+        }
+        for mask in self.assigned.iter_mut().take(rows.end).skip(first) {
+            *mask |= 1 << PRODUCT_COLUMN;
+        }
+        [first, rows.end - 1].map(|row| self.var(row, PRODUCT_COLUMN))
+    }
+
+    /// Writes a running product.
+    pub fn set_product(&mut self, row: usize, value: Fr) {
+        self.products[row] = value;
+    }
+
+    /// Whether there are running products.
+    pub fn has_products(&self) -> bool {
+        !self.products.is_empty()
+    }
+
     /// The number of a new table of multiples.
     pub fn new_table(&mut self) -> u64 {
         self.tables += 1;
@@ -188,6 +239,12 @@ impl Trace {
     /// A variable that has been written before.
     pub fn var(&self, row: usize, column: usize) -> Var {
         Var { cell: Cell { row: row as u32, column: column as u8 }, value: self.value(row, column) }
+    }
+
+    /// Writes a constant of an existing row, which none was in.
+    pub fn set_constant(&mut self, row: usize, column: usize, value: Fr) {
+        debug_assert_eq!(self.constants[row][column], Fr::ZERO);
+        self.constants[row][column] = value;
     }
 
     /// Makes an existing row without a gate anchor one.
@@ -246,6 +303,10 @@ impl Trace {
             self.chunks.resize(self.gates.len(), [0; CHUNK_COLUMNS]);
             self.chunks.extend(fragment.chunks);
         }
+        if !fragment.products.is_empty() {
+            self.products.resize(self.gates.len(), Fr::ZERO);
+            self.products.extend(fragment.products);
+        }
         self.gates.extend(fragment.gates);
         self.advice.extend(fragment.advice);
         self.assigned.extend(fragment.assigned);
@@ -268,6 +329,7 @@ impl Trace {
     pub fn value(&self, row: usize, column: usize) -> Fr {
         match column.checked_sub(ADVICE_COLUMNS) {
             None => self.advice.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or(Fr::ZERO),
+            Some(CHUNK_COLUMNS) => self.products.get(row).copied().unwrap_or(Fr::ZERO),
             Some(place) => {
                 let chunk = self.chunks.get(row).and_then(|chunks| chunks.get(place));
                 Fr::from(u64::from(chunk.copied().unwrap_or(0)))
@@ -284,6 +346,12 @@ impl Trace {
     pub fn forge(&mut self, row: usize, column: usize, value: Fr) {
         match column.checked_sub(ADVICE_COLUMNS) {
             None => self.advice[row][column] = value,
+            Some(CHUNK_COLUMNS) => {
+                if self.products.len() <= row {
+                    self.products.resize(row + 1, Fr::ZERO);
+                }
+                self.products[row] = value;
+            }
             Some(place) => {
                 if self.chunks.len() <= row {
                     self.chunks.resize(row + 1, [0; CHUNK_COLUMNS]);

@@ -1,18 +1,19 @@
-//! The state part: a change of one account between two roots, one Merkle path for the old and the new leaf.
+//! What slots and fee accounts say of accounts: an access finds an account as the one before it left it, and says what
+//! becomes of it. [`super::state`] ties what the first finds and the last leaves to the roots.
 //!
-//! Guarantees that `root_before` holds a leaf of the account before at `index` (0 if it doesn't exist), that the
-//! account is of these parts (`token` below 2^32, `nonce` below 2^40, the split being unique), and that `root_after`
-//! differs from it in that leaf alone. The caller says what the account becomes.
+//! Guarantees that the account is of these parts, `token` below 2^32 and `nonce` below 2^40, and `exists` 0 or 1, where
+//! the access is enabled. The caller says what the account becomes.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
-use super::values::AccessValues;
+use super::values::{AccessValues, SlotValues};
 pub use crate::gadgets::arithmetic::power;
 use crate::gadgets::arithmetic::{self, Operand, equation};
-use crate::gadgets::babyjubjub::PointVars;
-use crate::gadgets::{path, poseidon, range};
+use crate::gadgets::memory::{self, AccessVars, Changes, Found};
+use crate::gadgets::range;
 use crate::halo2::trace::{Trace, Var};
+use crate::rollup::MAX_FEE_ACCOUNTS;
 
 /// Bits of a token.
 pub const TOKEN_BITS: usize = 32;
@@ -20,60 +21,58 @@ pub const TOKEN_BITS: usize = 32;
 pub const NONCE_BITS: usize = 40;
 /// Bits of a balance.
 pub const BALANCE_BITS: usize = 128;
+/// Bits of an age: every access's time is less.
+pub const AGE_BITS: usize = 16;
 
-/// An account's parts in the trace.
+/// Most slots whose accesses have times below 2^[`AGE_BITS`].
+pub const MAX_SLOTS: usize = ((1 << AGE_BITS) - 1 - MAX_FEE_ACCOUNTS) / 2;
+
+/// When an access takes place, and how long before that its account was left.
 #[derive(Clone, Copy)]
-pub struct AccountVars {
-    /// The token, below 2^32.
-    pub token: Var,
-    /// The nonce, below 2^40.
-    pub nonce: Var,
-    meta: Var,
+pub struct When {
+    /// A constant of the circuit, unlike any other access's.
+    pub time: u64,
+    /// A witness.
+    pub age: Fr,
 }
 
-/// The token and nonce of an account, bounded, packed as its leaf has them.
-pub fn meta(trace: &mut Trace, values: &AccessValues, zero: Var) -> AccountVars {
-    let packed = values.before.token + values.before.nonce * power(TOKEN_BITS as u64);
-    let cells = equation(
-        trace,
-        &[
-            (-Fr::ONE, Operand::New(packed)),
-            (Fr::ONE, Operand::New(values.before.token)),
-            (power(TOKEN_BITS as u64), Operand::New(values.before.nonce)),
-        ],
-        None,
-        Fr::ZERO,
-    );
-    let vars = AccountVars { meta: cells[0], token: cells[1], nonce: cells[2] };
-    range::check(trace, vars.token, TOKEN_BITS, zero);
-    range::check(trace, vars.nonce, NONCE_BITS, zero);
-    vars
+/// The times of a slot's two accesses.
+pub fn slot_times(slot: usize) -> [u64; 2] {
+    [1, 2].map(|access| 2 * slot as u64 + access)
 }
 
-/// The account's leaf before its change, which creates its remaining parts.
-pub struct LeafVars {
-    /// The hash.
-    pub hash: Var,
-    /// The balance.
-    pub balance: Var,
-    /// The key.
-    pub key: PointVars,
-    /// The owner.
-    pub owner: Var,
+/// The time of a fee account's access, in a circuit of so many slots.
+pub fn fee_time(slots: usize, place: usize) -> u64 {
+    (2 * slots + 1 + place) as u64
 }
 
-/// Hashes the leaf before the change.
-pub fn leaf_before(trace: &mut Trace, values: &AccessValues, account: AccountVars, zero: Var) -> LeafVars {
+/// What a slot's sender adds to its nonce and its receiver to what says that it exists.
+pub fn changes(slot: &SlotValues, opened: bool) -> [Fr; 2] {
+    [Fr::ONE - slot.kind.deposit - slot.kind.forced_exit, Fr::from(u64::from(opened))]
+}
+
+/// Finds an account.
+pub fn find(
+    trace: &mut Trace,
+    values: &AccessValues,
+    when: When,
+    changes: Changes,
+    zero: Var,
+) -> AccessVars {
     let before = &values.before;
-    let rest = [before.balance, before.key_x, before.key_y, before.owner].map(Operand::New);
-    let inputs = [account.meta.into(), rest[0], rest[1], rest[2], rest[3]];
-    let leaf = poseidon::hash::<6>(trace, &inputs, zero);
-    LeafVars {
-        hash: leaf.output,
-        balance: leaf.inputs[1],
-        key: PointVars { x: leaf.inputs[2], y: leaf.inputs[3] },
-        owner: leaf.inputs[4],
-    }
+    let found = Found {
+        index: Fr::from(values.index),
+        age: when.age,
+        token: before.token,
+        owner: before.owner,
+        balance: before.balance,
+        key: (before.key_x, before.key_y),
+        nonce: before.nonce,
+        exists: values.exists,
+    };
+    let access = memory::access(trace, when.time, changes, &found);
+    range::check(trace, access.age, AGE_BITS, zero);
+    access
 }
 
 /// A balance's change, `balance_after = before + Σ coefficient · variable`, bounded.
@@ -89,52 +88,6 @@ pub fn balance_after(
     let after = equation(trace, &terms, None, Fr::ZERO)[0];
     range::check(trace, after, BALANCE_BITS, zero);
     after
-}
-
-/// What an account becomes.
-#[derive(Clone, Copy)]
-pub struct Change {
-    /// Its balance after.
-    pub balance: Var,
-    /// What its nonce rises by: nothing, or this variable of value 0 or 1.
-    pub nonce: Option<Var>,
-    /// Whether it exists before and after; always, where there is none.
-    pub exists: Option<(Var, Var)>,
-}
-
-/// Proves the path of an account's change. An account that doesn't exist has the leaf 0.
-pub fn change(
-    trace: &mut Trace,
-    values: &AccessValues,
-    (account, leaf): (AccountVars, &LeafVars),
-    change: Change,
-    zero: Var,
-) -> path::PathVars {
-    let meta = match change.nonce {
-        Some(raise) => {
-            let raised = [(Fr::ONE, account.meta), (power(TOKEN_BITS as u64), raise)];
-            arithmetic::linear(trace, &raised, Fr::ZERO)
-        }
-        None => account.meta,
-    };
-    let inputs = [meta, change.balance, leaf.key.x, leaf.key.y, leaf.owner].map(Operand::Old);
-    let after = poseidon::hash::<6>(trace, &inputs, zero);
-    let (old, new) = match change.exists {
-        Some((before, remains)) => (
-            arithmetic::multiply(trace, before, leaf.hash),
-            arithmetic::multiply(trace, remains, after.output),
-        ),
-        None => (leaf.hash, after.output),
-    };
-    path::change(trace, values.index, old, new, &values.siblings, zero)
-}
-
-/// The root after an access that takes place only if `enabled` is 1: then `root` is the root before, and else
-/// stays.
-pub fn link_root(trace: &mut Trace, root: Var, enabled: Var, before: Var, after: Var) -> Var {
-    let gap = arithmetic::linear(trace, &[(Fr::ONE, before), (-Fr::ONE, root)], Fr::ZERO);
-    equation(trace, &[], Some((Fr::ONE, enabled.into(), gap.into())), Fr::ZERO);
-    select(trace, enabled, after, root)
 }
 
 /// `yes` if `flag` is 1, `no` if it is 0.

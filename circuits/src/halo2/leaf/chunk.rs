@@ -4,14 +4,15 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use rayon::prelude::*;
 
-use super::access::{TOKEN_BITS, power};
+use super::access::{TOKEN_BITS, When, fee_time, power, slot_times};
 use super::slot::{SlotImports, SlotOutputs, slot};
+use super::state::{self, StateValues};
 use super::streams::{self, Content, Word, absorb, sum};
-use super::values::{ChunkValues, FeeValues, FloatValues, SlotValues, root_after};
+use super::values::{ChunkValues, FeeValues, FloatValues, SlotValues};
 use super::{SizeClass, fees};
 use crate::gadgets::arithmetic::{constant, free, is_zero, linear, multiply};
-use crate::gadgets::{da_field, poseidon, range};
-use crate::halo2::trace::{Trace, Var};
+use crate::gadgets::{da_field, poseidon, products, range};
+use crate::halo2::trace::{Challenges, Trace, Var};
 use crate::public_inputs::LEAF_PUBLIC_INPUTS;
 use crate::rollup::pubdata::{DA_STREAM, TAG_BATCH, TAG_CHUNK};
 use crate::rollup::{MAX_FEE_ACCOUNTS, NO_ACCOUNT};
@@ -30,25 +31,18 @@ fn import_values(values: &ChunkValues) -> Vec<SlotImports<Fr>> {
         fee_tokens: values.fees.each_ref().map(FeeValues::token),
         enabled_before: Fr::ONE,
         operation_before: Fr::ONE,
-        root: values.root_in,
+        product: Fr::ZERO,
         next_index: values.next_index,
         fees: [Fr::ZERO; MAX_FEE_ACCOUNTS],
     };
     let next_indices = values.next_indices();
-    let roots: Vec<Fr> = values
-        .slots
-        .par_iter()
-        .zip(next_indices.par_windows(2))
-        .map(|(slot, next)| root_after(slot, next[1] == next[0] + Fr::ONE))
-        .collect();
     let mut imports = Vec::with_capacity(values.slots.len());
-    for ((slot, root), next_index) in values.slots.iter().zip(roots).zip(next_indices.into_iter().skip(1)) {
+    for (slot, next_index) in values.slots.iter().zip(next_indices.into_iter().skip(1)) {
         imports.push(current);
         let fee = float_value(&slot.fee) * slot.enabled;
         for (sum, flag) in current.fees.iter_mut().zip(slot.fee_to) {
             *sum += flag * fee;
         }
-        current.root += slot.enabled * (root - current.root);
         current.next_index = next_index;
         current.enabled_before = slot.enabled;
         current.operation_before = slot.kind.deposit + slot.kind.forced_exit;
@@ -142,12 +136,25 @@ fn headers(
 
 /// The trace of a chunk in a circuit of this class. Its shape depends on the class alone.
 pub fn trace(class: SizeClass, values: &ChunkValues) -> Trace {
-    trace_publishing(class, values, |_| {})
+    trace_changed(class, values, |_| {}, |_| {})
 }
 
 /// [`trace`] by a prover that publishes something else than what the slots emit.
 pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnOnce(&mut Content)) -> Trace {
+    trace_changed(class, values, |_| {}, change)
+}
+
+/// [`trace`] by a prover that says something else of the state than what follows from the accesses, or publishes
+/// something else than what the slots emit.
+pub fn trace_changed(
+    class: SizeClass,
+    values: &ChunkValues,
+    change_state: impl FnOnce(&mut StateValues),
+    change_content: impl FnOnce(&mut Content),
+) -> Trace {
     debug_assert_eq!(values.slots.len(), class.slots);
+    let mut state = StateValues::new(values, class);
+    change_state(&mut state);
     let mut whole = Trace::new();
     let trace = &mut whole;
     trace.label("constants");
@@ -163,7 +170,13 @@ pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnO
         .slots
         .par_iter()
         .zip(&imports)
-        .map(|(values, imports): (&SlotValues, _)| slot(values, imports))
+        .enumerate()
+        .map(|(i, (values, imports)): (_, (&SlotValues, _))| {
+            let ages = state.ages.get(i).copied().unwrap_or_default();
+            let [first, second] = slot_times(i);
+            let when = [When { time: first, age: ages[0] }, When { time: second, age: ages[1] }];
+            slot(values, when, imports)
+        })
         .collect();
     let mut current = SlotImports {
         zero,
@@ -173,7 +186,7 @@ pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnO
         fee_tokens: declared.map(|fee| fee.token),
         enabled_before: one,
         operation_before: one,
-        root: header.root_in,
+        product: one,
         next_index: header.next_index,
         fees: [zero; MAX_FEE_ACCOUNTS],
     };
@@ -182,16 +195,20 @@ pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnO
         let outputs = outputs.shifted(trace.append(fragment, &current.to_vec()));
         current.enabled_before = outputs.enabled;
         current.operation_before = outputs.operation;
-        current.root = outputs.root;
+        current.product = outputs.product;
         current.next_index = outputs.next_index;
         current.fees = outputs.fees;
         slots.push(outputs);
     }
 
-    let mut root = current.root;
-    for ((fee, declared), sum) in values.fees.iter().zip(declared).zip(current.fees) {
-        root = fees::credit(trace, fee, declared, (root, sum), (zero, no_account, no_token));
+    let mut product = current.product;
+    let fee_accounts = values.fees.iter().zip(state.fee_ages).zip(declared).zip(current.fees);
+    for (place, (((fee, age), declared), sum)) in fee_accounts.enumerate() {
+        let when = When { time: fee_time(class.slots, place), age };
+        product =
+            fees::credit(trace, (fee, when), declared, (product, sum), (zero, no_account, no_token));
     }
+    let root = state::write(trace, &state, (header.root_in, product), zero);
 
     trace.label("chunk: state before");
     let state_in =
@@ -200,7 +217,7 @@ pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnO
     let state_out = poseidon::hash::<3>(trace, &[root.into(), current.next_index.into()], zero).output;
     let (mut da_words, commit) = headers(trace, &header, &declared, &slots, (zero, one));
     let mut content = Content::emitted(&slots);
-    change(&mut content);
+    change_content(&mut content);
     let places = (class.places(), &content);
     let streams = streams::publish(trace, places, &slots, (header.commit_in, commit), (zero, one));
     da_words.extend(streams.da_words);
@@ -229,5 +246,6 @@ pub fn trace_publishing(class: SizeClass, values: &ChunkValues, change: impl FnO
     for (index, var) in public.into_iter().enumerate() {
         trace.publish(var, index);
     }
+    products::fill(trace, Challenges::of_checker());
     whole
 }

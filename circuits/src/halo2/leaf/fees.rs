@@ -6,9 +6,10 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
-use super::access::{self, Change, link_root, select};
+use super::access::{self, When, select};
 use super::values::FeeValues;
 use crate::gadgets::arithmetic::{self, Operand, boolean, equation, free};
+use crate::gadgets::memory::Changes;
 use crate::halo2::trace::{Trace, Var};
 use crate::rollup::{MAX_FEE_ACCOUNTS, NO_ACCOUNT};
 
@@ -52,28 +53,25 @@ pub fn declare(trace: &mut Trace, values: &[FeeValues; MAX_FEE_ACCOUNTS]) -> [Fe
     std::array::from_fn(|i| FeeVars { active: active[i], header: headers[i], token: tokens[i] })
 }
 
-/// Credits one fee account with the sum of its fees and returns the root after it.
+/// Credits one fee account with the sum of its fees and returns the running product after it.
 pub fn credit(
     trace: &mut Trace,
-    values: &FeeValues,
+    (values, when): (&FeeValues, When),
     declared: FeeVars,
-    (root, sum): (Var, Var),
+    (product, sum): (Var, Var),
     (zero, no_account, no_token): (Var, Var, Var),
 ) -> Var {
-    trace.label("fee account: token and nonce");
-    let account = access::meta(trace, &values.access, zero);
+    trace.label("fee account: found");
+    let account = access::find(trace, &values.access, when, Changes::Nothing, zero);
+    trace.label("fee account: token");
     let token = select(trace, declared.active, account.token, no_token);
     trace.link(token, declared.token);
-    trace.label("fee account: leaf before");
-    let leaf = access::leaf_before(trace, &values.access, account, zero);
+    trace.label("fee account: exists");
+    arithmetic::implies(trace, declared.active, account.exists);
     trace.label("fee account: balance after");
-    let balance = access::balance_after(trace, &values.access, leaf.balance, &[(Fr::ONE, sum)], zero);
-    trace.label("fee account: path");
-    let change = Change { balance, nonce: None, exists: None };
-    let path = access::change(trace, &values.access, (account, &leaf), change, zero);
+    let balance = access::balance_after(trace, &values.access, account.balance, &[(Fr::ONE, sum)], zero);
     trace.label("fee account: index in the header");
-    let header = select(trace, declared.active, path.index, no_account);
+    let header = select(trace, declared.active, account.index, no_account);
     trace.link(header, declared.header);
-    trace.label("fee account: root");
-    link_root(trace, root, declared.active, path.root_before, path.root_after)
+    account.finish(trace, [balance, zero, declared.active], product)
 }

@@ -1,7 +1,7 @@
 //! The leaf circuit: one chunk of a batch.
 //!
-//! Two parts with a narrow seam: [`slot`] and [`fees`] say what happens to accounts, as (index, before,
-//! after); [`access`] proves such a change between two roots. [`streams`] holds the published words; [`chunk`] joins
+//! Two parts with a narrow seam: [`slot`] and [`fees`] say what happens to accounts, by an [`access`] each; [`state`]
+//! proves all of them between two roots. [`streams`] holds the published words; [`chunk`] joins
 //! everything and exposes the public inputs. Everything is written into a [`Trace`] first.
 
 pub mod access;
@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod fees;
 mod proof;
 pub mod slot;
+pub mod state;
 pub mod streams;
 pub mod values;
 
@@ -41,21 +42,31 @@ pub struct SizeClass {
     pub opens: usize,
     /// L1 words of a chunk, at most.
     pub l1_words: usize,
+    /// Accounts that a chunk touches, at most.
+    pub accounts: usize,
+    /// Tree nodes that a chunk touches, the root with them, at most.
+    pub nodes: usize,
 }
 
 impl SizeClass {
     /// For tests and trials.
-    pub const SMALL: Self = Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24 };
+    pub const SMALL: Self = Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24, accounts: 12, nodes: 181 };
     /// For short batches and low latency.
-    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 27, opens: 3, l1_words: 72 };
+    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 48, opens: 3, l1_words: 72, accounts: 100, nodes: 560 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, slots: 114, opens: 12, l1_words: 280 };
+    pub const LARGE: Self = Self { name: "large", k: 18, slots: 200, opens: 12, l1_words: 280, accounts: 404, nodes: 2_200 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 
     /// How much a chunk of this class holds.
     pub const fn capacity(&self) -> ChunkCapacity {
-        ChunkCapacity { slots: self.slots, opens: self.opens, l1_words: self.l1_words }
+        ChunkCapacity {
+            slots: self.slots,
+            opens: self.opens,
+            l1_words: self.l1_words,
+            accounts: self.accounts,
+            nodes: self.nodes,
+        }
     }
 
     /// Places for published words.

@@ -12,8 +12,7 @@
 //! | forced exit | any account, unchanged | is emptied, or stays as it is | the same |
 //! | padding | pays nothing | is paid nothing, linked to no state | the same |
 //!
-//! An account is found to exist by its leaf: an index without an account holds 0, and no account hashes to 0. What
-//! an L1 operation does is decided by the accounts alone, so that none can stop a batch: a deposit is credited if
+//! Accounts are found by [`access`], which says whether they exist. What an L1 operation does is decided by the accounts alone, so that none can stop a batch: a deposit is credited if
 //! token, key and owner all match and the sum stays below 2^128, and is paid back as a withdrawal otherwise.
 
 mod exchange;
@@ -21,13 +20,14 @@ mod exchange;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 
-use super::access::{self, AccountVars, Change, LeafVars, NONCE_BITS, TOKEN_BITS, link_root, power};
+use super::access::{self, NONCE_BITS, TOKEN_BITS, When, power};
 use super::values::{FloatValues, SlotValues};
 use crate::gadgets::arithmetic::{
     self, Operand, boolean, equation, exclusive, free, implies, is_zero, linear, multiply, nonzero, product,
     select_constant,
 };
 use crate::gadgets::babyjubjub::{self, PointVars, SignatureInputs};
+use crate::gadgets::memory::{AccessVars, Changes};
 use crate::gadgets::{poseidon, range};
 use crate::halo2::to_circuit;
 use crate::halo2::trace::{Trace, Var};
@@ -149,49 +149,49 @@ struct Sender {
     nonce: Var,
     index: Var,
     key: PointVars,
-    root_before: Var,
-    root_after: Var,
+    /// The running product after it.
+    product: Var,
 }
 
-fn sender(trace: &mut Trace, values: &SlotValues, kind: &Kind, paid: [Var; 2], zero: Var) -> Sender {
-    trace.label("sender: token and nonce");
-    let account = access::meta(trace, &values.sender, zero);
+fn sender(
+    trace: &mut Trace,
+    (values, when): (&SlotValues, When),
+    kind: &Kind,
+    paid: [Var; 2],
+    (zero, product): (Var, Var),
+) -> Sender {
+    trace.label("sender: found");
+    let account = access::find(trace, &values.sender, when, Changes::Nonce, zero);
     trace.label("sender: nonce after");
     let raise = linear(trace, &[(-Fr::ONE, kind.operation)], Fr::ONE);
     let nonce_after = linear(trace, &[(Fr::ONE, account.nonce), (Fr::ONE, raise)], Fr::ZERO);
     range::check(trace, nonce_after, NONCE_BITS, zero);
-    trace.label("sender: leaf before");
-    let leaf = access::leaf_before(trace, &values.sender, account, zero);
     trace.label("sender: balance after");
     let debit = paid.map(|paid| (-Fr::ONE, paid));
-    let balance = access::balance_after(trace, &values.sender, leaf.balance, &debit, zero);
+    let balance = access::balance_after(trace, &values.sender, account.balance, &debit, zero);
     trace.label("sender: exists in a transaction");
-    let exists = boolean(trace, values.sender.exists);
-    implies(trace, raise, exists);
-    trace.label("sender: path");
-    let change = Change { balance, nonce: Some(raise), exists: Some((exists, exists)) };
-    let path = access::change(trace, &values.sender, (account, &leaf), change, zero);
-    Sender {
-        token: account.token,
-        nonce: account.nonce,
-        index: path.index,
-        key: leaf.key,
-        root_before: path.root_before,
-        root_after: path.root_after,
-    }
+    implies(trace, raise, account.exists);
+    let AccessVars { token, nonce, index, key: [x, y], .. } = account;
+    let product = account.finish(trace, [balance, raise, kind.enabled], product);
+    Sender { token, nonce, index, key: PointVars { x, y }, product }
 }
 
 /// Where the receiver is, and whether it is opened there.
 struct Target {
     to: Var,
-    exists: Var,
     opened: Var,
     next_index_out: Var,
     /// What the receiver's index has to be.
     index: Var,
 }
 
-fn target(trace: &mut Trace, values: &SlotValues, kind: &Kind, sender: Var, next_index: Var) -> Target {
+fn target(
+    trace: &mut Trace,
+    values: &SlotValues,
+    kind: &Kind,
+    (sender, exists): (Var, Var),
+    next_index: Var,
+) -> Target {
     let none = Fr::from(u64::from(NO_ACCOUNT));
     trace.label("receiver: index");
     let gap = values.to - none;
@@ -210,14 +210,13 @@ fn target(trace: &mut Trace, values: &SlotValues, kind: &Kind, sender: Var, next
     let opened = product(trace, (-Fr::ONE, new, full), &[(Fr::ONE, new)], Fr::ZERO);
     implies(trace, kind.open, opened);
     trace.label("receiver: exists");
-    let exists = boolean(trace, values.receiver.exists);
     // A transfer's and a withdraw's receiver exists; an opened one doesn't.
     let both = Some((Fr::ONE, kind.without_amount.into(), exists.into()));
     equation(trace, &[(-Fr::ONE, kind.without_amount.into()), (-Fr::ONE, exists.into())], both, Fr::ONE);
     exclusive(trace, opened, exists);
     trace.label("slot: number of accounts");
     let next_index_out = linear(trace, &[(Fr::ONE, next_index), (Fr::ONE, opened)], Fr::ZERO);
-    Target { to, exists, opened, next_index_out, index }
+    Target { to, opened, next_index_out, index }
 }
 
 /// Whom the slot names, and whether the receiver is that.
@@ -234,7 +233,7 @@ fn party(
     values: &SlotValues,
     kind: &Kind,
     target: &Target,
-    (account, leaf): (AccountVars, &LeafVars),
+    account: &AccessVars,
     zero: Var,
 ) -> Party {
     trace.label("party: equal to the receiver");
@@ -247,13 +246,13 @@ fn party(
     };
     let p = &values.party;
     let (token, same_token) = compare(account.token, p.token);
-    let (x, same_x) = compare(leaf.key.x, p.key_x);
-    let (y, same_y) = compare(leaf.key.y, p.key_y);
-    let (owner, same_owner) = compare(leaf.owner, p.owner);
+    let (x, same_x) = compare(account.key[0], p.key_x);
+    let (y, same_y) = compare(account.key[1], p.key_y);
+    let (owner, same_owner) = compare(account.owner, p.owner);
     let same_key = multiply(trace, same_x, same_y);
     let same_key = multiply(trace, same_key, same_token);
     let same = multiply(trace, same_key, same_owner);
-    let matches = multiply(trace, same, target.exists);
+    let matches = multiply(trace, same, account.exists);
     trace.label("party: the receiver's token and key, but for a deposit");
     let terms = [(-Fr::ONE, kind.deposit.into()), (-Fr::ONE, same_key.into())];
     equation(trace, &terms, Some((Fr::ONE, kind.deposit.into(), same_key.into())), Fr::ONE);
@@ -330,8 +329,8 @@ fn flow(
     Flow { amount, withdrawal, balance }
 }
 
-/// The fragment of one slot.
-pub fn slot(values: &SlotValues, imports: &SlotImports<Fr>) -> (Trace, SlotOutputs) {
+/// The fragment of one slot, whose sender and receiver are found at these times.
+pub fn slot(values: &SlotValues, when: [When; 2], imports: &SlotImports<Fr>) -> (Trace, SlotOutputs) {
     let mut fragment = Trace::new();
     let trace = &mut fragment;
     let imports = imports.as_vars();
@@ -345,29 +344,22 @@ pub fn slot(values: &SlotValues, imports: &SlotImports<Fr>) -> (Trace, SlotOutpu
     let fee = float(trace, &values.fee, FEE_MANTISSA_BITS, zero);
     exclusive(trace, kind.operation, fee.code);
 
-    let sender = sender(trace, values, &kind, [amount.value, fee.value], zero);
-    let target = target(trace, values, &kind, sender.index, imports.next_index);
-    trace.label("receiver: token and nonce");
-    let receiver = access::meta(trace, &values.receiver, zero);
+    let paid = [amount.value, fee.value];
+    let sender = sender(trace, (values, when[0]), &kind, paid, (zero, imports.product));
+    trace.label("receiver: found");
+    let receiver = access::find(trace, &values.receiver, when[1], Changes::Exists, zero);
+    let target = target(trace, values, &kind, (sender.index, receiver.exists), imports.next_index);
+    trace.label("receiver: index");
+    trace.link(receiver.index, target.index);
     trace.label("receiver: the sender's token in a transfer");
     let gap = linear(trace, &[(Fr::ONE, receiver.token), (-Fr::ONE, sender.token)], Fr::ZERO);
     exclusive(trace, kind.transfer, gap);
-    trace.label("receiver: leaf before");
-    let leaf = access::leaf_before(trace, &values.receiver, receiver, zero);
     trace.label("receiver: opened with nothing");
     exclusive(trace, target.opened, receiver.nonce);
-    exclusive(trace, target.opened, leaf.balance);
-    let party = party(trace, values, &kind, &target, (receiver, &leaf), zero);
-    let flow = flow(trace, values, &kind, (&target, &party), (amount.value, leaf.balance), zero);
-    trace.label("receiver: path");
-    let exists_after = linear(trace, &[(Fr::ONE, target.exists), (Fr::ONE, target.opened)], Fr::ZERO);
-    let change = Change { balance: flow.balance, nonce: None, exists: Some((target.exists, exists_after)) };
-    let path = access::change(trace, &values.receiver, (receiver, &leaf), change, zero);
-    trace.link(path.index, target.index);
-    trace.link(sender.root_after, path.root_before);
-
-    trace.label("slot: root");
-    let root = link_root(trace, imports.root, kind.enabled, sender.root_before, path.root_after);
+    exclusive(trace, target.opened, receiver.balance);
+    let party = party(trace, values, &kind, &target, &receiver, zero);
+    let flow = flow(trace, values, &kind, (&target, &party), (amount.value, receiver.balance), zero);
+    let left = receiver.finish(trace, [flow.balance, target.opened, kind.enabled], sender.product);
 
     trace.label("slot: valid until");
     let until = equation(
@@ -492,7 +484,7 @@ pub fn slot(values: &SlotValues, imports: &SlotImports<Fr>) -> (Trace, SlotOutpu
     let outputs = SlotOutputs {
         enabled: kind.enabled,
         operation: kind.operation,
-        root,
+        product: left,
         next_index: target.next_index_out,
         fees,
         published,

@@ -3,10 +3,12 @@
 //! Nothing is derived here that the circuit derives, and nothing is corrected: a forged witness reaches the
 //! circuit as it is.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::PrimeField;
 
-use crate::halo2::{to_circuit, to_native};
+use crate::halo2::to_circuit;
 use crate::rollup::{
     Account, AmountCode, DEPTH, FeeCode, L1Operation, MAX_FEE_ACCOUNTS, Recipient, Signature, Transaction,
     evaluation::da_limbs,
@@ -62,7 +64,8 @@ pub struct AccessValues {
     pub index: u64,
     /// 1 if there is an account before.
     pub exists: Fr,
-    /// The account before; without one only token, key and owner count, and only if one is opened.
+    /// The account before; without one any parts, the same in all accesses of the chunk until one is opened there, with
+    /// these.
     pub before: AccountValues,
     /// Its balance after; the rest follows.
     pub balance_after: Fr,
@@ -326,6 +329,7 @@ pub struct ChunkValues {
 impl ChunkValues {
     /// The values of a witness in a circuit with `capacity` slots.
     pub fn new(witness: &ChunkWitness, capacity: usize) -> Self {
+        let witness = &with_one_filler(witness);
         let padding = ChunkWitness::padding_transaction(witness.domain);
         let fee_tokens = witness.fees.each_ref().map(|fee| fee.as_ref().map(|access| access.before.token));
         let operations = witness.operations.iter().map(|slot| SlotValues::operation(slot, witness.domain));
@@ -370,16 +374,31 @@ impl ChunkValues {
     }
 }
 
-/// The root that a slot leaves, hashed natively.
-pub fn root_after(slot: &SlotValues, opened: bool) -> Fr {
-    let access = &slot.receiver;
-    let before = &access.before;
-    let meta = before.token + before.nonce * Fr::from(1 << 32);
-    let parts = [meta, access.balance_after, before.key_x, before.key_y, before.owner].map(to_native);
-    let exists = access.exists == Fr::from(1) || opened;
-    let leaf = if exists { crate::rollup::poseidon::hash_5(parts) } else { Default::default() };
-    let siblings = access.siblings.map(|level| level.map(to_native));
-    // An index past the tree ends in a path that the circuit rejects; its root is that of the index's low bits.
-    let index = (access.index & u64::from(u32::MAX)) as u32;
-    to_circuit(crate::rollup::tree::root_of_path(index, leaf, &siblings))
+/// The chunk with the same content wherever it names an index without an account: that of the account that it opens
+/// there, or else that of the first access.
+fn with_one_filler(witness: &ChunkWitness) -> ChunkWitness {
+    let mut witness = witness.clone();
+    let mut fillers: BTreeMap<u32, (bool, Account)> = BTreeMap::new();
+    for access in witness.accesses().filter(|access| !access.exists_before) {
+        let content = if access.exists_after { access.after } else { access.before };
+        let filler = Account { nonce: 0, balance: 0, ..content };
+        match fillers.entry(access.index) {
+            Entry::Vacant(place) => {
+                place.insert((access.exists_after, filler));
+            }
+            Entry::Occupied(mut place) if access.exists_after && !place.get().0 => {
+                place.insert((true, filler));
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    let operations = witness.operations.iter_mut().map(|operation| &mut operation.account);
+    for access in operations.filter(|access| !access.exists_before) {
+        let Some((_, filler)) = fillers.get(&access.index) else { continue };
+        access.before = *filler;
+        if !access.exists_after {
+            access.after = *filler;
+        }
+    }
+    witness
 }

@@ -1,12 +1,12 @@
 //! The cut into chunks: greedy, each as full as the circuit's capacity allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Run, fees::TokenFees};
 use crate::{
-    rollup::{Fr, State, pubdata},
+    rollup::{DEPTH, Fr, MAX_FEE_ACCOUNTS, State, pubdata},
     witness::{ChunkWitness, OperationWitness, TransactionWitness},
 };
 
@@ -23,12 +23,31 @@ pub struct ChunkCapacity {
     pub opens: usize,
     /// Words of the L1 stream.
     pub l1_words: usize,
+    /// Accounts that are touched.
+    #[serde(default = "unlimited")]
+    pub accounts: usize,
+    /// Nodes of the account tree over them, the root with them.
+    #[serde(default = "unlimited")]
+    pub nodes: usize,
 }
 
+fn unlimited() -> usize {
+    usize::MAX
+}
+
+/// Accounts that a slot touches at most.
+const SLOT_ACCOUNTS: usize = 2;
+
 impl ChunkCapacity {
-    /// What anything in a single slot needs: an open, or a deposit with its refund.
-    const LEAST: Self =
-        Self { slots: 1, opens: 1, l1_words: pubdata::DEPOSIT_WORDS + pubdata::WITHDRAWAL_WORDS };
+    /// What anything in a single slot needs: an open, or a deposit with its refund; two accounts and all fee accounts,
+    /// without a common node but the root.
+    const LEAST: Self = Self {
+        slots: 1,
+        opens: 1,
+        l1_words: pubdata::DEPOSIT_WORDS + pubdata::WITHDRAWAL_WORDS,
+        accounts: SLOT_ACCOUNTS + MAX_FEE_ACCOUNTS,
+        nodes: 1 + (SLOT_ACCOUNTS + MAX_FEE_ACCOUNTS) * (DEPTH - 1),
+    };
 
     /// Room for one slot at least, and for no more than a header can count.
     pub(super) fn at_least_one_slot(self) -> Self {
@@ -36,6 +55,8 @@ impl ChunkCapacity {
             slots: self.slots.clamp(Self::LEAST.slots, MAX_CHUNK_SLOTS),
             opens: self.opens.max(Self::LEAST.opens),
             l1_words: self.l1_words.max(Self::LEAST.l1_words),
+            accounts: self.accounts.max(Self::LEAST.accounts),
+            nodes: self.nodes.max(Self::LEAST.nodes),
         }
     }
 }
@@ -43,7 +64,7 @@ impl ChunkCapacity {
 impl From<usize> for ChunkCapacity {
     /// So many slots, and words for whatever is in them.
     fn from(slots: usize) -> Self {
-        Self { slots, opens: usize::MAX, l1_words: usize::MAX }
+        Self { slots, opens: usize::MAX, l1_words: usize::MAX, accounts: usize::MAX, nodes: usize::MAX }
     }
 }
 
@@ -52,6 +73,39 @@ impl From<usize> for ChunkCapacity {
 pub(super) struct Need {
     pub(super) opens: usize,
     pub(super) l1_words: usize,
+    /// The accounts that it touches.
+    pub(super) accounts: [u32; SLOT_ACCOUNTS],
+}
+
+/// Accounts and tree nodes that a chunk touches.
+#[derive(Default)]
+struct Touched {
+    accounts: HashSet<u32>,
+    /// By height and place on the level.
+    nodes: HashSet<(usize, u32)>,
+}
+
+impl Touched {
+    /// The nodes over an account from its parent to the root.
+    fn nodes_over(index: u32) -> impl Iterator<Item = (usize, u32)> {
+        (1..=DEPTH).map(move |height| (height, index.checked_shr(2 * height as u32).unwrap_or(0)))
+    }
+
+    fn add(&mut self, index: u32) {
+        if self.accounts.insert(index) {
+            self.nodes.extend(Self::nodes_over(index));
+        }
+    }
+
+    /// Accounts and nodes that touching these accounts would add.
+    fn added(&self, accounts: &[u32]) -> (usize, usize) {
+        let mut new = Self::default();
+        for index in accounts.iter().filter(|index| !self.accounts.contains(index)) {
+            new.accounts.insert(*index);
+            new.nodes.extend(Self::nodes_over(*index).filter(|node| !self.nodes.contains(node)));
+        }
+        (new.accounts.len(), new.nodes.len())
+    }
 }
 
 /// A chunk that is being filled.
@@ -61,14 +115,19 @@ pub(super) struct OpenChunk {
     slots: usize,
     opens: usize,
     l1_words: usize,
+    touched: Touched,
     pub(super) operations: Vec<OperationWitness>,
     pub(super) transactions: Vec<TransactionWitness>,
     pub(super) fees: BTreeMap<u32, TokenFees>,
 }
 
 impl OpenChunk {
-    pub(super) fn new(state: &State) -> Self {
+    /// An empty chunk, with room for these fee accounts.
+    pub(super) fn new(state: &State, fee_accounts: &[u32]) -> Self {
+        let mut touched = Touched::default();
+        fee_accounts.iter().take(MAX_FEE_ACCOUNTS).for_each(|index| touched.add(*index));
         Self {
+            touched,
             root_in: state.root(),
             next_index: state.next_index(),
             slots: 0,
@@ -81,7 +140,10 @@ impl OpenChunk {
     }
 
     fn fits(&self, need: Need, capacity: &ChunkCapacity) -> bool {
-        self.slots < capacity.slots
+        let (accounts, nodes) = self.touched.added(&need.accounts);
+        self.touched.accounts.len() + accounts <= capacity.accounts
+            && self.touched.nodes.len() + nodes <= capacity.nodes
+            && self.slots < capacity.slots
             && self.opens + need.opens <= capacity.opens
             && self.l1_words + need.l1_words <= capacity.l1_words
     }
@@ -97,12 +159,13 @@ impl Run<'_> {
         chunk.slots += 1;
         chunk.opens += need.opens;
         chunk.l1_words += need.l1_words;
+        need.accounts.into_iter().for_each(|index| chunk.touched.add(index));
     }
 
     /// Ends the chunk: its fees are credited, its words absorbed. The next one starts.
     pub(super) fn close_chunk(&mut self) {
         let fees = self.credit_fees();
-        let next = OpenChunk::new(&self.state);
+        let next = OpenChunk::new(&self.state, &self.batch.fee_accounts);
         let chunk = std::mem::replace(&mut self.chunk, next);
         if !self.rejections.is_empty() {
             return;

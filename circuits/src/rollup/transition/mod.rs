@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
             domain,
             batch,
             capacity: capacity.at_least_one_slot(),
-            chunk: OpenChunk::new(state),
+            chunk: OpenChunk::new(state, &batch.fee_accounts),
             chunks: Vec::new(),
             commit: Fr::default(),
             da_words: Vec::new(),

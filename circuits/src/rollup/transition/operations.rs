@@ -33,7 +33,11 @@ impl Run<'_> {
         };
         // The effect stays what it is: fees are credited only after a chunk's transactions, of which there are
         // none yet.
-        self.reserve(Need { opens: 0, l1_words });
+        let touched = match &effect {
+            Effect::Open(_) => self.state.next_index(),
+            Effect::Update(index, _) | Effect::None(index, _) => *index,
+        };
+        self.reserve(Need { opens: 0, l1_words, accounts: [touched; 2] });
         let account = match effect {
             Effect::Open(account) => self.state.open(account),
             Effect::Update(index, account) => self.state.update(index, account),

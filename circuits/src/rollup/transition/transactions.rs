@@ -67,7 +67,13 @@ impl Run<'_> {
         signature: Option<Checked>,
     ) {
         // The slot comes first: where it starts a chunk, the fees of the one before are credited.
+        let other = match transaction.kind {
+            KIND_WITHDRAW => transaction.from,
+            KIND_OPEN => self.state.next_index(),
+            _ => transaction.to,
+        };
         self.reserve(Need {
+            accounts: [transaction.from, other],
             opens: usize::from(transaction.kind == KIND_OPEN),
             l1_words: if transaction.kind == KIND_WITHDRAW { pubdata::WITHDRAWAL_WORDS } else { 0 },
         });

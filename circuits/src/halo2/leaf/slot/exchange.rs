@@ -24,8 +24,8 @@ pub struct SlotImports<T> {
     pub enabled_before: T,
     /// Whether the slot before is an L1 operation; 1 for the first.
     pub operation_before: T,
-    /// The root that the slot before left.
-    pub root: T,
+    /// The running product that the slot before left; its value follows when everything else is written.
+    pub product: T,
     /// The number of accounts that the slot before left.
     pub next_index: T,
     /// Fees so far.
@@ -36,7 +36,7 @@ impl SlotImports<Var> {
     /// In the order in which a fragment numbers them.
     pub fn to_vec(self) -> Vec<Var> {
         let mut all = vec![self.zero, self.one, self.domain, self.timestamp, self.enabled_before];
-        all.extend([self.operation_before, self.root, self.next_index]);
+        all.extend([self.operation_before, self.product, self.next_index]);
         all.extend(self.fee_tokens);
         all.extend(self.fees);
         all
@@ -53,7 +53,7 @@ impl SlotImports<Fr> {
             timestamp: var(3, self.timestamp),
             enabled_before: var(4, self.enabled_before),
             operation_before: var(5, self.operation_before),
-            root: var(6, self.root),
+            product: var(6, self.product),
             next_index: var(7, self.next_index),
             fee_tokens: std::array::from_fn(|i| var(8 + i as u8, self.fee_tokens[i])),
             fees: std::array::from_fn(|i| var(12 + i as u8, self.fees[i])),
@@ -101,8 +101,8 @@ pub struct SlotOutputs {
     pub enabled: Var,
     /// 1 for an L1 operation.
     pub operation: Var,
-    /// The root after it.
-    pub root: Var,
+    /// The running product after it.
+    pub product: Var,
     /// The number of accounts after it.
     pub next_index: Var,
     /// Fees so far.
@@ -118,7 +118,7 @@ impl SlotOutputs {
         Self {
             enabled: self.enabled.shifted(offset),
             operation: self.operation.shifted(offset),
-            root: self.root.shifted(offset),
+            product: self.product.shifted(offset),
             next_index: self.next_index.shifted(offset),
             fees: self.fees.map(|fee| fee.shifted(offset)),
             published: Published {
