@@ -9,17 +9,17 @@ use gadget_support::{ROWS, checker, fr, refusals, start, witness};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use num_bigint::BigUint;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tenon_circuits::gadgets::arithmetic::{Operand, is_zero};
 use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
-use tenon_circuits::gadgets::{path, poseidon, range};
+use tenon_circuits::gadgets::{poseidon, range};
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace};
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::rollup::babyjubjub::{A, BASE, Point, SUBGROUP_ORDER};
 use tenon_circuits::rollup::signature::challenge;
-use tenon_circuits::rollup::{self, PrivateKey, PublicKey, Signature, Tree};
+use tenon_circuits::rollup::{self, PrivateKey, PublicKey, Signature};
 
 fn random(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
@@ -115,26 +115,6 @@ fn zero_is_told_from_other_numbers() {
             forged.forge(row, 5, inverse);
             assert!(!refusals(&forged).is_empty());
         }
-    }
-}
-
-#[test]
-fn paths_are_those_of_the_native_tree() {
-    let mut rng = random(9);
-    let leaves: Vec<rollup::Fr> = (0..40).map(|_| rollup::Fr::rand(&mut rng)).collect();
-    let tree = Tree::from_leaves(&leaves);
-    for index in [0, 1, 2, 3, 17, 39, 40, u32::MAX, rng.r#gen()] {
-        let (mut trace, zero, _) = start();
-        let (old, new) = (to_circuit(tree.get(index)), Fr::random(&mut rng));
-        let (old, new) = (witness(&mut trace, old), witness(&mut trace, new));
-        let siblings = tree.path(index).map(|level| level.map(to_circuit));
-        let proven = path::change(&mut trace, u64::from(index), old, new, &siblings, zero);
-        assert_eq!(refusals(&trace), Vec::<String>::new());
-        let mut after = tree.clone();
-        after.set(index, to_native(new.value));
-        let roots = [proven.root_before, proven.root_after].map(|root| to_native(root.value));
-        assert_eq!(roots, [tree.root(), after.root()]);
-        assert_eq!(proven.index.value, fr(u64::from(index)));
     }
 }
 

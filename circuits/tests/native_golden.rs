@@ -24,7 +24,7 @@ use tenon_circuits::{
     },
 };
 
-const CHUNK_CAPACITY: ChunkCapacity = ChunkCapacity { slots: 5, opens: 1, l1_words: 20 };
+const CHUNK_CAPACITY: ChunkCapacity = ChunkCapacity::of_words(5, 1, 20);
 
 fn hex(value: Fr) -> String {
     field::to_hex(&value)

@@ -224,20 +224,20 @@ fn the_cut_keeps_to_the_capacity() {
     let mut transactions: Vec<_> =
         (0..5).map(|n| sign(&state, open(0, n, 0, 7, recipient(60 + n as u8)))).collect();
     transactions.insert(2, sign(&state, transfer(1, 0, 7, 0, 1, 0)));
-    let capacity = ChunkCapacity { slots: 100, opens: 2, l1_words: 100 };
+    let capacity = ChunkCapacity::of_words(100, 2, 100);
     let execution = execute(&state, test_domain(), &batch(transactions), capacity).unwrap();
     check_execution(&state, &execution);
     let counts: Vec<_> = execution.chunks.iter().map(|chunk| chunk.transactions.len()).collect();
     assert_eq!(counts, [3, 2, 1]);
 
     let withdrawals: Vec<_> = (0..9).map(|n| sign(&state, withdraw(0, 7, n, 1, 0))).collect();
-    let capacity = ChunkCapacity { slots: 100, opens: 0, l1_words: 7 };
+    let capacity = ChunkCapacity::of_words(100, 0, 7);
     let execution = execute(&state, test_domain(), &batch(withdrawals), capacity).unwrap();
     check_execution(&state, &execution);
     assert!(execution.chunks.iter().all(|chunk| chunk.l1_words().len() == 6));
 
     // Whatever the capacity, a slot finds room.
-    let nothing = ChunkCapacity { slots: 0, opens: 0, l1_words: 0 };
+    let nothing = ChunkCapacity::of_words(0, 0, 0);
     let one_each = vec![sign(&state, withdraw(0, 7, 0, 1, 0)), sign(&state, open(0, 1, 0, 7, recipient(61)))];
     let execution = execute(&state, test_domain(), &batch(one_each), nothing).unwrap();
     check_execution(&state, &execution);

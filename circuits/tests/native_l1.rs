@@ -142,7 +142,7 @@ fn operations_come_before_transactions() {
 #[test]
 fn the_cut_counts_refunds() {
     let state = genesis();
-    let capacity = ChunkCapacity { slots: 10, opens: 0, l1_words: 12 };
+    let capacity = ChunkCapacity::of_words(10, 0, 12);
     // 6 + 6, then 4 + 4 + 1 + 3, then 4.
     let refund = deposit(2, 9, 11, 1);
     let good = deposit(2, 7, 11, 1);

@@ -254,7 +254,7 @@ proptest! {
         opens in 1..4usize,
         l1_words in 6..20usize,
     ) {
-        let capacity = ChunkCapacity { slots, opens, l1_words };
+        let capacity = ChunkCapacity::of_words(slots, opens, l1_words);
         let mut state = genesis();
         for (number, draws) in (1..).zip([draws, more]) {
             let batch = build(&state, number, &draws);

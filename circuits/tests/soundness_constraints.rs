@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use soundness_support::{CLASS, assert_accepted, checker, claims, fr, honest_chunks, trace_of, violations};
 use tenon_circuits::halo2::checker::Violation;
-use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Gate, Trace};
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, CONSTANT_COLUMNS, Gate, PRODUCT_COLUMN, Trace};
 
 /// An honest chunk with padding.
 fn honest() -> Trace {
@@ -34,9 +34,14 @@ fn named_constraints() -> BTreeSet<(Gate, String)> {
     let mut add = |gate: Gate, list: Vec<String>| names.extend(list.into_iter().map(|name| (gate, name)));
     let fixed = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     add(Gate::Arithmetic, fixed(&["equation"]));
-    let path = ["low position bit", "high position bit", "index", "old child"];
-    add(Gate::Path, fixed(&path));
-    add(Gate::Path, (0..4).map(|i| format!("new child {i}")).collect());
+    add(Gate::Access, fixed(&["found and left"]));
+    let entry = ["active", "exists", "leaf before", "leaf after", "first and last", "leaf"];
+    add(Gate::Entry, fixed(&entry));
+    add(Gate::Node, fixed(&["made", "made, a bit"]));
+    for j in 0..4 {
+        let parts = [format!("flag {j}"), format!("flag {j}, touched"), format!("child {j} stays")];
+        add(Gate::Node, parts.into_iter().chain([format!("product {j}")]).collect());
+    }
     let sum = ["product x·y", "product y·x", "sum x", "sum y"];
     let ladder = ["bit", "doubled x", "doubled y", "carried x", "carried y"];
     add(Gate::Ladder, fixed(&ladder));
@@ -79,7 +84,9 @@ fn every_constraint_is_named_here_and_of_degree_at_most_5() {
 }
 
 /// Row of the gate in a [`Window`].
-const ANCHOR: usize = 2;
+const ANCHOR: usize = 3;
+/// Rows of a window: a gate reads three above its anchor and one below.
+const ROWS: usize = ANCHOR + 2;
 
 /// A gate's row with the rows that it reads, and no other gate.
 fn window(trace: &Trace, anchor: usize) -> Trace {
@@ -91,6 +98,10 @@ fn window(trace: &Trace, anchor: usize) -> Trace {
         for column in 0..ADVICE_COLUMNS {
             window.set(row, column, trace.value(source, column));
         }
+    }
+    window.reserve_products(0, ROWS);
+    for row in 0..ROWS {
+        window.set_product(row, trace.value(anchor - ANCHOR + row, PRODUCT_COLUMN));
     }
     window
 }
@@ -114,7 +125,8 @@ impl Breaker<'_> {
     }
 
     fn cells() -> impl Iterator<Item = (usize, usize)> {
-        (0..4).flat_map(|row| (0..ADVICE_COLUMNS).map(move |column| (row, column)))
+        let columns = || (0..ADVICE_COLUMNS).chain([PRODUCT_COLUMN]);
+        (0..ROWS).flat_map(move |row| columns().map(move |column| (row, column)))
     }
 
     /// Values of a cell that could make `name` hold again: where it is linear in the cell, and, for a chain of

@@ -13,13 +13,14 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{batch, genesis, key, sign, test_domain, transfer};
 use soundness_support::{
-    CLASS, Forger, POINTS, Pay, TIMESTAMP, assert_accepted, assert_refused, assert_trace_refused, attach,
+    CLASS, Forger, POINTS, Pay, ROOT, STATE, TIMESTAMP, assert_accepted, assert_refused, assert_trace_refused, attach,
     binds_data, claims, claims_of_words, fr, message, places, public_inputs, rows_of, sign_slot, splice,
     trace_of, violations,
 };
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::leaf::values::{AccountValues, ChunkValues, FloatValues};
-use tenon_circuits::halo2::trace::Gate;
+use tenon_circuits::gadgets::products;
+use tenon_circuits::halo2::trace::Challenges;
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::public_inputs::batch_input;
 use tenon_circuits::rollup::babyjubjub::{BASE, D, SUBGROUP_ORDER};
@@ -71,7 +72,7 @@ fn a_replayed_nonce() {
     let second = forger.pay(Pay::new(0, 1, 500, 0));
     second.sender.before.nonce = Fr::ZERO;
     sign_slot(second, &key(1), to_circuit(test_domain()));
-    assert_refused(&forger.close(), &["slot: root", "receiver: path"]);
+    assert_refused(&forger.close(), &[STATE]);
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_nonce_lowered_into_the_token() {
     }
     slot.party.token += power(32);
     sign_slot(slot, &key(1), to_circuit(test_domain()));
-    let places = ["sender: token and nonce", "receiver: token and nonce", "party: token"];
+    let places = ["account: token", "party: token"];
     assert_refused(&forger.close(), &places);
 }
 
@@ -196,7 +197,7 @@ fn a_self_transfer_that_mints() {
     slot.receiver.balance_after = before.balance + fr(500);
     let credited = slot.receiver.balance_after;
     forger.ledger.put(0, soundness_support::with_balance(before, credited));
-    assert_refused(&forger.close(), &["receiver: path"]);
+    assert_refused(&forger.close(), &[STATE]);
 }
 
 // Signatures
@@ -217,7 +218,7 @@ fn a_payment_with_the_signers_key_in_the_account() {
     slot.sender.before.key_x = to_circuit(forgers.x);
     slot.sender.before.key_y = to_circuit(forgers.y);
     sign_slot(slot, &key(2), to_circuit(test_domain()));
-    assert_refused(&forger.close(), &["slot: root", "receiver: path"]);
+    assert_refused(&forger.close(), &[ROOT]);
 }
 
 #[test]
@@ -326,7 +327,7 @@ fn a_payment_with_another_amount_than_signed() {
     }
 }
 
-// Paths
+// Indices
 
 #[test]
 fn a_path_of_another_index() {
@@ -335,7 +336,7 @@ fn a_path_of_another_index() {
     let slot = forger.pay(Pay::new(0, 2, 500, 10));
     slot.sender.index = 1;
     sign_slot(slot, &key(1), to_circuit(test_domain()));
-    assert_refused(&forger.close(), &["slot: root", "receiver: path"]);
+    assert_refused(&forger.close(), &[ROOT]);
 }
 
 #[test]
@@ -359,10 +360,10 @@ fn an_index_that_is_not_the_paths() {
             || names_sender.contains(&label)
             || ["challenge times key", "scalar below the subgroup order"].contains(&label)
     });
-    let path = rows_of(&trace, "sender: path");
-    let lowest = path.into_iter().find(|row| trace.gate(row + 1) == Gate::Path).unwrap();
-    trace.forge(lowest, 3, Fr::ONE);
-    assert_trace_refused(&trace, &["sender: path"]);
+    trace.forge(rows_of(&trace, "sender: found")[0], 0, Fr::ONE);
+    assert_trace_refused(&trace, &["sender: found"]);
+    products::fill(&mut trace, Challenges::of_checker());
+    assert_trace_refused(&trace, &[STATE]);
 }
 
 #[test]
@@ -373,12 +374,11 @@ fn an_index_above_32_bits() {
         let mut pay = Pay::new(0, 1, 500, 10);
         (pay.from, pay.to) = (pay.from + sender, pay.to + receiver);
         forger.pay(pay);
-        let place = if sender > 0 { "sender: path" } else { "receiver: path" };
-        assert_refused(&forger.close(), &[place]);
+        assert_refused(&forger.close(), &[STATE]);
     }
     let mut forger = forger();
     forger.credit(0, 3 + (1 << 32), Fr::ZERO);
-    assert_refused(&forger.chunk, &["fee account: path"]);
+    assert_refused(&forger.chunk, &[STATE]);
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn an_account_that_does_not_exist() {
         let mut forger = forger.clone();
         forger.pay(Pay { signer: 1, ..Pay::new(index, 1, 500, 10) });
         let values = forger.close();
-        assert_refused(&values, &["slot: root"]);
+        assert_refused(&values, &[ROOT]);
     }
 }
 
@@ -454,7 +454,7 @@ fn padding_with_effects_on_accounts() {
     // The slot says that it is padding, the next access goes on from its effects.
     let mut forger = forger();
     forger.pay(Pay::new(0, 1, 500, 0)).enabled = Fr::ZERO;
-    assert_refused(&forger.close(), &["fee account: root"]);
+    assert_refused(&forger.close(), &[ROOT]);
 }
 
 #[test]
@@ -535,7 +535,7 @@ fn transactions_executed_in_another_order() {
     // The slots as they are, the other way round.
     let mut values = honest.clone();
     values.slots.swap(0, 1);
-    assert_refused(&values, &["slot: root", "fee account: root"]);
+    assert_refused(&values, &[STATE, ROOT]);
     // Executed the other way round, with the signatures that there are.
     let mut forger = Forger::new(&genesis());
     for (pay, signed) in [(Pay::new(0, 2, 30, 0), &second), (Pay::new(0, 1, 500, 0), &first)] {
@@ -569,7 +569,7 @@ fn a_first_chunk_without_the_batchs_header_and_the_reverse() {
 fn a_chunk_on_another_state() {
     let mut values = one_payment();
     values.root_in += Fr::ONE;
-    assert_refused(&values, &["slot: root"]);
+    assert_refused(&values, &[ROOT]);
     let values = one_payment();
     let trace = trace_of(&values);
     for index in 0..claims(&trace).len() {
@@ -682,7 +682,7 @@ fn an_inactive_fee_account_that_is_credited() {
     forger.credit(0, 3, fr(1000));
     forger.credit(1, 5, fr(0));
     forger.chunk.fees[0].active = fr(0);
-    assert_refused(&forger.chunk, &["fee account: balance after", "fee account: root"]);
+    assert_refused(&forger.chunk, &["fee account: balance after", ROOT]);
 }
 
 #[test]

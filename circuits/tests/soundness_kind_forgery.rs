@@ -12,6 +12,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
+    STATE,
     Deposit, Effect, Forger, Lie, NONE, Pay, TIMESTAMP, assert_accepted, assert_refused,
     assert_trace_refused, claims, fr, nearly_full, new_account, party, places, rows_of, sign_slot, tell,
     trace_of, violations,
@@ -24,7 +25,7 @@ use tenon_circuits::halo2::to_circuit;
 use tenon_circuits::witness::padding_key;
 
 const SIGNATURE: &str = "signature equation";
-const PATH: &str = "receiver: path";
+const PATH: &str = STATE;
 const BALANCE: &str = "receiver: balance after";
 
 fn forger() -> Forger {
@@ -111,7 +112,7 @@ fn transactions_after_the_last_nonce() {
         let trace = trace_of(&of_nonce((1 << 40) - 1));
         let mut places = places(&violations(&trace, &claims(&trace)));
         // A withdrawal sees the account again.
-        places.remove("receiver: token and nonce");
+        places.remove("account: token");
         assert_eq!(places, ["sender: nonce after".to_owned()].into());
         assert_accepted(&of_nonce((1 << 40) - 2));
     }
@@ -445,7 +446,7 @@ fn an_open_without_owner_or_with_parts_out_of_range() {
     }
     let mut forger = forger();
     forger.open(0, 1, AccountValues { token: power(32), ..new_account(20, 9) });
-    assert_refused(&forger.close(), &["party: token", "receiver: token and nonce"]);
+    assert_refused(&forger.close(), &["party: token", "account: token"]);
 }
 
 #[test]

@@ -15,12 +15,19 @@ use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use soundness_support::{checker, claims, honest_chunks, trace_of, violations};
 use tenon_circuits::halo2::checker::Index;
-use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Cell, Gate, Trace};
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Cell, Gate, PRODUCT_COLUMN, Trace};
 
 /// Payments and padding; every L1 operation and a withdrawal; opens. With fee accounts and places without one.
 fn honest() -> [Trace; 3] {
     let [payments, operations, transactions, ..] = honest_chunks();
     [payments, operations, transactions].map(|chunk| trace_of(&chunk))
+}
+
+/// Columns of the leaf circuit.
+const COLUMNS: usize = PRODUCT_COLUMN + 1;
+
+fn columns() -> impl Iterator<Item = usize> {
+    (0..ADVICE_COLUMNS).chain([PRODUCT_COLUMN])
 }
 
 /// Why a change of a cell changes nothing that is proven.
@@ -80,7 +87,7 @@ fn free_cells(honest: &Trace) -> BTreeMap<Free, usize> {
             let mut random = ChaCha20Rng::seed_from_u64(rows[0] as u64);
             let mut free = Vec::new();
             for row in rows.iter().copied() {
-                for column in 0..ADVICE_COLUMNS {
+                for column in columns() {
                     let value = trace.value(row, column);
                     let caught = changes(value, &mut random).into_iter().all(|changed| {
                         trace.forge(row, column, changed);
@@ -104,7 +111,7 @@ fn free_cells(honest: &Trace) -> BTreeMap<Free, usize> {
         };
         *counts.entry(class).or_default() += 1;
     }
-    let unassigned = honest.rows() * ADVICE_COLUMNS - honest.assigned_cells();
+    let unassigned = honest.rows() * columns().count() - honest.assigned_cells();
     assert_eq!(counts.remove(&Free::Unassigned), Some(unassigned));
     counts
 }
@@ -150,8 +157,8 @@ fn the_index_agrees_with_the_checker() {
 
 /// Groups of cells that copies make equal.
 fn groups(trace: &Trace) -> Vec<Vec<Cell>> {
-    let number = |cell: Cell| cell.row as usize * ADVICE_COLUMNS + usize::from(cell.column);
-    let mut parents: Vec<usize> = (0..trace.rows() * ADVICE_COLUMNS).collect();
+    let number = |cell: Cell| cell.row as usize * COLUMNS + usize::from(cell.column);
+    let mut parents: Vec<usize> = (0..trace.rows() * COLUMNS).collect();
     fn root(parents: &mut [usize], mut cell: usize) -> usize {
         while parents[cell] != cell {
             parents[cell] = parents[parents[cell]];
@@ -205,6 +212,6 @@ fn every_group_is_caught(honest: &Trace) {
 }
 
 fn breaks_gate(trace: &Trace, row: usize) -> bool {
-    (row.saturating_sub(1)..=row + 2)
+    (row.saturating_sub(1)..=row + 3)
         .any(|anchor| checker().residues(trace, anchor).iter().any(|(_, value)| *value != Fr::ZERO))
 }

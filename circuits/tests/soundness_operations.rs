@@ -11,6 +11,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
+    ROOT, STATE,
     Deposit, Effect, Forger, Lie, NONE, Pay, assert_accepted, assert_refused, assert_trace_refused,
     binds_data, claims, claims_of_words, fr, nearly_full, new_account, party, places, sign_slot, splice,
     tell, trace_of, violations,
@@ -23,7 +24,7 @@ use tenon_circuits::rollup::pubdata::{self, L1Item, Withdrawal};
 use tenon_circuits::rollup::{self, Address};
 use tenon_circuits::witness::padding_key;
 
-const PATH: &str = "receiver: path";
+const PATH: &str = STATE;
 const BALANCE: &str = "receiver: balance after";
 const WHOLE: &str = "forced exit: the whole balance, or nothing";
 
@@ -302,7 +303,7 @@ fn an_account_denied() {
         // The account stays.
         let mut forger = self::forger();
         operation(&mut forger).receiver.exists = Fr::ZERO;
-        assert_refused(&forger.close(), &[PATH, "fee account: root"]);
+        assert_refused(&forger.close(), &[PATH, ROOT]);
     }
 }
 

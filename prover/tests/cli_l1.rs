@@ -243,7 +243,7 @@ async fn takes_over(world: &mut World, stranger: &L1Key, wait: impl AsyncFn(u64)
     takeover::check(&contract, None).await.unwrap();
 
     let directory = tempfile::tempdir().unwrap();
-    let capacity = ChunkCapacity { slots: 4, opens: 4, l1_words: 24 };
+    let capacity = ChunkCapacity::of_words(4, 4, 24);
     let found = rebuilt(&*chain, address).await;
     assert_eq!((found.number, found.consumed, found.waiting.len()), (1, 1, 7));
     let path = directory.path();

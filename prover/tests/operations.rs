@@ -209,7 +209,7 @@ async fn a_service_that_follows_its_l1_takes_operations_from_the_queue() {
         Arc::new(TestQueue { operations: (0..9).map(|n| deposit(n, 7)).collect(), consumed: Mutex::new(0) });
     let genesis = State::from_accounts(&(0..ACCOUNTS).map(account).collect::<Vec<_>>()).unwrap();
     let limits = Limits {
-        chunk_capacity: ChunkCapacity { slots: 4, opens: 1, l1_words: 8 },
+        chunk_capacity: ChunkCapacity::of_words(4, 1, 8),
         chunks: 2,
         l1_operations: 6,
         queued_batches: 10,

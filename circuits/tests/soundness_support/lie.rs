@@ -14,7 +14,7 @@ fn rows_of_slot(trace: &Trace, slot: usize) -> Range<usize> {
     let starts = |row: &usize| trace.label_of(*row) == "slot: enabled, never after padding";
     let mut starts = (0..trace.rows()).filter(|row| starts(row) && !starts(&(row - 1)));
     let start = starts.nth(slot).unwrap();
-    let end = starts.next().unwrap_or_else(|| rows_of(trace, "fee account: token and nonce")[0]);
+    let end = starts.next().unwrap_or_else(|| rows_of(trace, "fee account: found")[0]);
     start..end
 }
 

@@ -35,6 +35,10 @@ pub const TIMESTAMP: u32 = 1_700_000_000;
 pub const CLASS: SizeClass = SizeClass::SMALL;
 /// Where the streams of all forged chunks are evaluated.
 pub const POINTS: Points = Points { z_d: u128::MAX - 5, z_l: 1 << 100 | 77 };
+/// Where the running product ends: something found wasn't left, or the other way round.
+pub const STATE: &str = "state: everything found is left";
+/// Where the accounts before the chunk aren't those of its root.
+pub const ROOT: &str = "tree: root before";
 /// The index that a new account is named by, and that none has.
 pub const NONE: u64 = NO_ACCOUNT as u64;
 

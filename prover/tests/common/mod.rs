@@ -41,7 +41,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_types::{ErrorDetails, StatusExt};
 
 pub const CHUNK: usize = 2;
-pub const CAPACITY: ChunkCapacity = ChunkCapacity { slots: CHUNK, opens: 1, l1_words: 8 };
+pub const CAPACITY: ChunkCapacity = ChunkCapacity::of_words(CHUNK, 1, 8);
 pub const LEAVES: usize = 2;
 pub const ACCOUNTS: u32 = 6;
 pub const BALANCE: u128 = 1_000_000;

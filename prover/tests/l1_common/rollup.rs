@@ -288,7 +288,7 @@ impl World {
             l1_operations,
             transactions,
         };
-        let capacity = ChunkCapacity { slots: 8, opens: 8, l1_words: 64 };
+        let capacity = ChunkCapacity::of_words(8, 8, 64);
         let execution = execute(&self.state, self.domain, &batch, capacity).unwrap();
         let published = publish(&self.archive(), &batch, execution, queue_start).unwrap();
         let Published { execution, publication, .. } = published;

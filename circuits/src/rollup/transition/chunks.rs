@@ -49,6 +49,11 @@ impl ChunkCapacity {
         nodes: 1 + (SLOT_ACCOUNTS + MAX_FEE_ACCOUNTS) * (DEPTH - 1),
     };
 
+    /// So many slots, opens and L1 words, whatever they touch.
+    pub const fn of_words(slots: usize, opens: usize, l1_words: usize) -> Self {
+        Self { slots, opens, l1_words, accounts: usize::MAX, nodes: usize::MAX }
+    }
+
     /// Room for one slot at least, and for no more than a header can count.
     pub(super) fn at_least_one_slot(self) -> Self {
         Self {
@@ -64,7 +69,7 @@ impl ChunkCapacity {
 impl From<usize> for ChunkCapacity {
     /// So many slots, and words for whatever is in them.
     fn from(slots: usize) -> Self {
-        Self { slots, opens: usize::MAX, l1_words: usize::MAX, accounts: usize::MAX, nodes: usize::MAX }
+        Self::of_words(slots, usize::MAX, usize::MAX)
     }
 }
 
