@@ -120,14 +120,14 @@ fn zero_is_told_from_other_numbers() {
 
 /// A signature's check alone.
 fn signature_trace(key: &PublicKey, message: rollup::Fr, signature: &Signature) -> Trace {
-    let (mut trace, zero, one) = start();
+    let (mut trace, zero, _) = start();
     let x = witness(&mut trace, to_circuit(key.x));
     let y = witness(&mut trace, to_circuit(key.y));
     let message = witness(&mut trace, to_circuit(message));
     let mut s = [0; 32];
     s.copy_from_slice(&signature.s.to_bytes_le());
     let r8 = (to_circuit(signature.r8x), to_circuit(signature.r8y));
-    verify(&mut trace, &SignatureInputs { zero, one, key: PointVars { x, y }, message, r8, s });
+    verify(&mut trace, &SignatureInputs { zero, key: PointVars { x, y }, message, r8, s });
     trace
 }
 

@@ -81,7 +81,7 @@ fn signature(with_message: bool) -> Value {
     let public = key.public_key();
     let parts = [1u64, 2, 3, 4, 5].map(rollup::Fr::from);
     let signature = key.sign(rollup::poseidon::hash_5(parts));
-    measure(|trace, input, zero, one| {
+    measure(|trace, input, zero, _| {
         let x = input(trace, to_circuit(public.x));
         let y = input(trace, to_circuit(public.y));
         let message = if with_message {
@@ -95,7 +95,7 @@ fn signature(with_message: bool) -> Value {
             bytes.copy_from_slice(&limb.to_le_bytes());
         }
         let r8 = (to_circuit(signature.r8x), to_circuit(signature.r8y));
-        verify(trace, &SignatureInputs { zero, one, key: PointVars { x, y }, message, r8, s });
+        verify(trace, &SignatureInputs { zero, key: PointVars { x, y }, message, r8, s });
     })
 }
 

@@ -43,10 +43,14 @@ fn named_constraints() -> BTreeSet<(Gate, String)> {
         add(Gate::Node, parts.into_iter().chain([format!("product {j}")]).collect());
     }
     let sum = ["product x·y", "product y·x", "sum x", "sum y"];
-    let ladder = ["bit", "doubled x", "doubled y", "carried x", "carried y"];
-    add(Gate::Ladder, fixed(&ladder));
-    add(Gate::Ladder, fixed(&sum));
-    add(Gate::Ladder, fixed(&["still equal to the modulus", "above the modulus"]));
+    let double = ["bit", "doubled x", "doubled y", "carried x", "carried y"];
+    add(Gate::Double, fixed(&double));
+    add(Gate::Double, fixed(&sum));
+    add(Gate::Ladder, fixed(&["carried u", "carried v"]));
+    for bit in ["first", "second"] {
+        let parts = ["bit", "slope", "u", "v"];
+        add(Gate::Ladder, parts.map(|part| format!("{bit} {part}")).to_vec());
+    }
     add(Gate::FixedBase, fixed(&["low bit", "high bit", "product of bits", "running scalar"]));
     add(Gate::FixedBase, fixed(&sum));
     add(Gate::Range, (0..10).map(|i| format!("digit {i}")).collect());
@@ -389,7 +393,7 @@ fn a_changed_copy_is_reported_alone() {
         .copies()
         .iter()
         .map(|(_, right)| (right.row as usize, usize::from(right.column)))
-        .find(|(row, _)| honest.gate(*row) == Gate::Arithmetic && honest.label_of(*row) == "slot: root")
+        .find(|(row, _)| honest.gate(*row) == Gate::Arithmetic && honest.label_of(*row) == "slot: record")
         .unwrap();
     let mut trace = honest.clone();
     trace.forge(row, column, honest.value(row, column) + Fr::ONE);

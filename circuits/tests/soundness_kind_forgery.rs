@@ -12,7 +12,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
-    STATE,
+    ROOT, STATE,
     Deposit, Effect, Forger, Lie, NONE, Pay, TIMESTAMP, assert_accepted, assert_refused,
     assert_trace_refused, claims, fr, nearly_full, new_account, party, places, rows_of, sign_slot, tell,
     trace_of, violations,
@@ -25,7 +25,7 @@ use tenon_circuits::halo2::to_circuit;
 use tenon_circuits::witness::padding_key;
 
 const SIGNATURE: &str = "signature equation";
-const PATH: &str = STATE;
+const INDEX: &str = "receiver: index";
 const BALANCE: &str = "receiver: balance after";
 
 fn forger() -> Forger {
@@ -274,7 +274,7 @@ fn an_index_that_the_signature_does_not_name() {
     let slot = forger.pay(Pay::new(0, 2, 100, 1));
     slot.to = fr(1);
     sign_slot(slot, &key(1), domain());
-    assert_refused(&forger.close(), &[PATH]);
+    assert_refused(&forger.close(), &[INDEX]);
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_withdrawal_from_an_account_that_the_prover_denies() {
     let mut forger = forger();
     withdraw(&mut forger).receiver.exists = Fr::ZERO;
     forger.ledger.remove(0);
-    assert_refused(&forger.close(), &["receiver: exists", PATH]);
+    assert_refused(&forger.close(), &["receiver: exists", STATE]);
 }
 
 // Opens
@@ -358,11 +358,11 @@ fn an_open_at_another_index() {
     for index in [7, 1_000, NONE] {
         let mut forger = forger();
         forger.open_at(index, Pay::new(0, NONE, 0, 1), new_account(20, 9));
-        assert_refused(&forger.close(), &[PATH]);
+        assert_refused(&forger.close(), &[INDEX]);
     }
     let mut over = forger();
     over.open_at(1, Pay::new(0, NONE, 0, 1), new_account(20, 7));
-    assert_refused(&over.close(), &[PATH]);
+    assert_refused(&over.close(), &[INDEX]);
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn an_open_over_an_account() {
     let trace = trace_of(&behind.close());
     let mut claimed = claims(&trace);
     claimed[2] = stated;
-    let expected = [PATH, "public input 2"].map(str::to_owned);
+    let expected = [ROOT, "public input 2"].map(str::to_owned);
     assert_eq!(places(&violations(&trace, &claimed)), expected.into());
 }
 
@@ -523,7 +523,7 @@ fn two_accounts_at_one_index() {
     let mut forger = forger();
     forger.deposit_as(Deposit { party: party(20, 7), amount: fr(5), to: NONE }, 6, Effect::Open);
     forger.deposit_as(Deposit { party: party(21, 7), amount: fr(5), to: NONE }, 6, Effect::Open);
-    assert_refused(&forger.close(), &[PATH]);
+    assert_refused(&forger.close(), &[INDEX, STATE]);
 }
 
 #[test]

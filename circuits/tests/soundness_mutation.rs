@@ -39,6 +39,8 @@ enum Free {
     BeforeRange,
     /// The inverse of a number that is 0: the flag is 1 whatever it is.
     InverseOfZero,
+    /// Of an access that isn't enabled, or an account or a node that isn't used, what nothing else says anything of.
+    Unused,
     /// An inverse that is only needed where two fee accounts are active; the other factor is 0.
     InverseOfEqualTokens,
 }
@@ -47,6 +49,9 @@ enum Free {
 fn class_of(trace: &Trace, row: usize, column: usize) -> Option<Free> {
     if !trace.is_assigned(row, column) {
         return Some(Free::Unassigned);
+    }
+    if is_unused(trace, row) {
+        return Some(Free::Unused);
     }
     let starts_range = trace.gate(row) == Gate::Range && trace.gate(row - 1) != Gate::Range;
     if starts_range && column == 0 && enters_late(trace, row) {
@@ -62,6 +67,20 @@ fn class_of(trace: &Trace, row: usize, column: usize) -> Option<Free> {
         (true, false) if trace.constant(row, 7) == Fr::ONE => Some(Free::InverseOfZero),
         _ => None,
     }
+}
+
+/// Whether a row is one of an access that isn't enabled, or of an account or a node that isn't used.
+fn is_unused(trace: &Trace, row: usize) -> bool {
+    let flag_of = |anchor: usize| match trace.gate(anchor) {
+        Gate::Access if anchor <= row && row <= anchor + 1 => Some(trace.value(anchor + 1, 5)),
+        Gate::Entry if anchor <= row + 1 && row <= anchor + 1 => Some(trace.value(anchor + 1, 2)),
+        // The root makes no tuple, used or not.
+        Gate::Node if anchor <= row + 3 && row <= anchor + 1 && trace.constant(anchor, 5) == Fr::ZERO => {
+            Some(trace.value(anchor + 1, 3))
+        }
+        _ => None,
+    };
+    (row.saturating_sub(1)..=row + 3).any(|anchor| flag_of(anchor) == Some(Fr::ZERO))
 }
 
 /// Whether the value of a range enters after the first cell of its first row.
@@ -124,11 +143,11 @@ fn every_cell_changed_alone_is_caught_or_free_for_a_reason() {
     let before_range = 4 * 10 + 4 + 2 + 16 + 2 * 4 + 1;
     // Exponents of 0, token, key and owner of a party that is the receiver's, deposits that name no index, the
     // commitment before the batch's first chunk. Two places without fee account.
-    let expected = [(before_range, 25, 1), (before_range, 26, 1), (before_range, 29, 1)];
+    let expected = [(before_range, 25, 1, 0), (before_range, 26, 1, 0), (before_range, 29, 1, 0)];
     let counts = honest().each_ref().map(|trace| {
         let counts = free_cells(trace);
         let of = |class| counts.get(&class).copied().unwrap_or(0);
-        (of(Free::BeforeRange), of(Free::InverseOfZero), of(Free::InverseOfEqualTokens))
+        (of(Free::BeforeRange), of(Free::InverseOfZero), of(Free::InverseOfEqualTokens), of(Free::Unused))
     });
     assert_eq!(counts, expected);
 }
@@ -202,7 +221,8 @@ fn every_group_is_caught(honest: &Trace) {
                 }
                 let caught =
                     group.iter().any(|cell| public.contains(cell) || breaks_gate(&trace, at(cell).0));
-                assert!(caught, "group of row {row} column {column} ({})", honest.label_of(row));
+                let unused = || group.iter().any(|cell| is_unused(&trace, at(cell).0));
+                assert!(caught || unused(), "group of row {row} column {column} ({})", honest.label_of(row));
             }
             for (row, column) in group.iter().map(at) {
                 trace.forge(row, column, value);

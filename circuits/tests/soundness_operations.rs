@@ -11,12 +11,14 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
-    ROOT, STATE,
+    CLASS, ROOT, STATE,
     Deposit, Effect, Forger, Lie, NONE, Pay, assert_accepted, assert_refused, assert_trace_refused,
     binds_data, claims, claims_of_words, fr, nearly_full, new_account, party, places, sign_slot, splice,
     tell, trace_of, violations,
 };
 use tenon_circuits::halo2::leaf::access::power;
+use tenon_circuits::halo2::leaf::chunk;
+use tenon_circuits::halo2::leaf::state::StateValues;
 use tenon_circuits::halo2::leaf::values::{AccountValues, ChunkValues, FloatValues, PartyValues, SlotValues};
 use tenon_circuits::halo2::to_circuit;
 use tenon_circuits::halo2::trace::Trace;
@@ -24,7 +26,7 @@ use tenon_circuits::rollup::pubdata::{self, L1Item, Withdrawal};
 use tenon_circuits::rollup::{self, Address};
 use tenon_circuits::witness::padding_key;
 
-const PATH: &str = STATE;
+const INDEX: &str = "receiver: index";
 const BALANCE: &str = "receiver: balance after";
 const WHOLE: &str = "forced exit: the whole balance, or nothing";
 
@@ -168,7 +170,7 @@ fn a_deposit_credited_at_another_index() {
     let own = forger().ledger.account(1);
     let mut forger = forger().with_account(2, |account| *account = own);
     forger.deposit_as(deposit(2, 1), 2, Effect::Credit);
-    assert_refused(&forger.close(), &[PATH]);
+    assert_refused(&forger.close(), &[INDEX]);
 }
 
 #[test]
@@ -214,12 +216,12 @@ fn a_new_account_at_another_index() {
     for at in [7, 100, NONE] {
         let mut forger = forger();
         forger.deposit_as(deposit(20, NONE), at, Effect::Open);
-        assert_refused(&forger.close(), &[PATH]);
+        assert_refused(&forger.close(), &[INDEX]);
     }
     // Over an account that there is.
     let mut forger = forger();
     forger.deposit_as(deposit(20, NONE), 1, Effect::Open);
-    assert_refused(&forger.close(), &[PATH]);
+    assert_refused(&forger.close(), &[INDEX]);
 }
 
 #[test]
@@ -252,6 +254,7 @@ fn a_new_account_for_another_party() {
         let mut forger = forger();
         let slot = forger.deposit_as(deposit(20, NONE), 6, Effect::Open);
         other(&mut slot.receiver.before);
+        slot.sender.before = slot.receiver.before;
         let account = AccountValues { balance: fr(500), ..slot.receiver.before };
         forger.ledger.put(6, account);
         assert_refused(&forger.close(), &["party: an opened account's"]);
@@ -267,6 +270,8 @@ fn a_new_account_with_a_balance_or_a_nonce() {
         let slot = forger.deposit_as(deposit(20, NONE), 6, Effect::Open);
         start(&mut slot.receiver.before);
         slot.receiver.balance_after = slot.receiver.before.balance + fr(500);
+        slot.sender.before = slot.receiver.before;
+        slot.sender.balance_after = slot.receiver.before.balance;
         let account = AccountValues { balance: slot.receiver.balance_after, ..slot.receiver.before };
         forger.ledger.put(6, account);
         assert_refused(&forger.close(), &["receiver: opened with nothing"]);
@@ -282,7 +287,7 @@ fn a_new_account_in_a_full_tree() {
     assert_refused(&forger.chunk, &[BALANCE]);
     let mut forger = Forger::new(&state);
     forger.deposit_as(deposit(20, NONE), 0, Effect::Open);
-    assert_refused(&forger.chunk, &[PATH, BALANCE]);
+    assert_refused(&forger.chunk, &[INDEX, BALANCE]);
 }
 
 // Whether an account exists
@@ -299,11 +304,16 @@ fn an_account_denied() {
         let mut forger = forger();
         operation(&mut forger).receiver.exists = Fr::ZERO;
         forger.ledger.remove(1);
-        assert_refused(&forger.close(), &[PATH]);
+        assert_refused(&forger.close(), &[STATE]);
         // The account stays.
         let mut forger = self::forger();
         operation(&mut forger).receiver.exists = Fr::ZERO;
-        assert_refused(&forger.close(), &[PATH, ROOT]);
+        assert_refused(&forger.close(), &[STATE]);
+        // Neither access finds it.
+        let mut forger = self::forger();
+        let slot = operation(&mut forger);
+        (slot.sender.exists, slot.receiver.exists) = (Fr::ZERO, Fr::ZERO);
+        assert_refused(&forger.close(), &[ROOT]);
     }
 }
 
@@ -312,7 +322,7 @@ fn an_account_made_up() {
     let mut credited = forger();
     let slot = credited.deposit_as(deposit(20, 77), 77, Effect::Open);
     slot.receiver.exists = Fr::ONE;
-    assert_refused(&credited.close(), &[PATH]);
+    assert_refused(&credited.close(), &[STATE]);
 
     let mut paid = forger();
     let slot = paid.forced_exit_as(77, owner(20), fr(1_000), fr(1_000));
@@ -321,7 +331,7 @@ fn an_account_made_up() {
     slot.receiver.balance_after = Fr::ZERO;
     let account = slot.receiver.before;
     paid.ledger.put(77, soundness_support::with_balance(account, Fr::ZERO));
-    assert_refused(&paid.close(), &[PATH]);
+    assert_refused(&paid.close(), &[STATE]);
 }
 
 #[test]
@@ -329,12 +339,12 @@ fn an_account_that_exists_by_half() {
     for exists in [fr(2), -Fr::ONE, fr(2).invert().unwrap()] {
         let mut forger = forger();
         forger.deposit(deposit(2, 1)).receiver.exists = exists;
-        let trace = trace_of(&forger.close());
-        assert!(places(&violations(&trace, &claims(&trace))).contains("receiver: exists"));
+        assert_refused(&forger.close(), &[STATE]);
         let mut forger = self::forger();
-        forger.deposit(deposit(2, 1)).sender.exists = exists;
+        let slot = forger.deposit(deposit(2, 1));
+        (slot.sender.exists, slot.receiver.exists) = (exists, exists);
         let trace = trace_of(&forger.close());
-        assert!(places(&violations(&trace, &claims(&trace))).contains("sender: exists in a transaction"));
+        assert!(places(&violations(&trace, &claims(&trace))).contains("account: before and after"));
     }
 }
 
@@ -357,7 +367,7 @@ fn a_forced_exit_of_another_index() {
     forger.forced_exit(1, owner(1)).to = Fr::ZERO;
     let slot = &mut forger.chunk.slots[0];
     sign_slot(slot, &padding_key(), domain());
-    assert_refused(&forger.close(), &[PATH]);
+    assert_refused(&forger.close(), &[INDEX]);
 }
 
 #[test]
@@ -439,7 +449,8 @@ fn an_operation_that_changes_another_account() {
     let sender = forger.ledger.access(0, balance, 1);
     forger.deposit(deposit(2, 1)).sender = sender;
     sign_slot(&mut forger.chunk.slots[0], &padding_key(), domain());
-    assert_refused(&forger.close(), &[PATH]);
+    let raised = |state: &mut StateValues| state.entries[0].nonce_after += Fr::ONE;
+    assert_trace_refused(&chunk::trace_changed(CLASS, &forger.close(), raised, |_| {}), &[STATE]);
 }
 
 #[test]

@@ -2,18 +2,29 @@
 //! exceptional case on the curve. The caller guarantees that the points that enter are on the curve
 //! ([`on_curve`]); everything then stays on it.
 //!
-//! A [`ladder`] multiplies a variable point by a scalar, one bit a row, most significant first: the accumulator
-//! is doubled and the point added if the bit is set. The point is carried from row to row, and `eq` tells
-//! whether the bits so far are those of r (`k0` holds r's bit), so that the scalar is canonical when it ends at
-//! 0.
+//! A signature's challenge times eight times its key takes three steps, each exact for every input: [`doublings`] make
+//! eight times the key (and twice that); [`super::ladder`] takes 248 signed bits of a scalar, for which there is no
+//! exceptional case; two more bits and a correction by one multiple are added completely, again one bit a row:
 //!
 //! ```text
-//! | Px | Py | ax | ay | n | eq | dx | dy | p | q |     bit = n' − 2n    (s = bit · P: sx = bit Px, sy = 1 + bit (Py − 1))
+//! | Px | Py | ax | ay | n |   | dx | dy | p | q |     bit = n' − 2n    (s = bit · P: sx = bit Px, sy = 1 + bit (Py − 1))
 //!
 //! dx (a ax² + ay²) = 2 ax ay          dy (2 − a ax² − ay²) = ay² − a ax²
 //! p = dx sy     q = dy sx             ax' (1 + d p q) = p + q      ay' (1 − d p q) = dy sy − a dx sx
-//! eq' = eq (1 − k0 + k0 bit)          (1 − k0) eq bit = 0          Px' = Px    Py' = Py
+//! Px' = Px    Py' = Py
 //! ```
+//!
+//! **The scalar.** With T = 8A of order ℓ, the sum is M T for `M = 4 (2^248 + 2z + 1 − e) + w`, z of 248 bits, e of one and w
+//! of two: any integer from 2^250 to `3·2^250 − 1`, between 0.66 ℓ and 1.99 ℓ. It is h T for the challenge h, an integer
+//! below r, if `N = M + t ℓ = h` for any t; N is only known modulo r. With `t = t0 + 2 t1 + 3 t2 − low + high`, all bits,
+//! `X = (low − high) h − high` is below 2^252, some 2.64 ℓ, so that N is the integer h, r being 8 ℓ less some 2^126:
+//!
+//! | low | high | t | N | |
+//! |---|---|---|---|---|
+//! | 0 | 0 | 0 to 6 | 0.66 ℓ to 7.99 ℓ | below r |
+//! | 1 | 0 | −1 to 5 | −0.34 ℓ to 6.99 ℓ | `X = N mod r`; N below 0 would make it more than 7 ℓ |
+//! | 0 | 1 | 1 to 7 | 1.66 ℓ to 8.99 ℓ | `X = r − 1 − N mod r`; N from r on would make it more than 7 ℓ |
+//! | 1 | 1 | | | X is −1 |
 //!
 //! A fixed-base multiplication takes two bits a row; the row's four multiples of the base are in its constants,
 //! as coefficients of `1, e0, e1, e0 e1` for x and for y.
@@ -29,16 +40,18 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField as _};
 use halo2_proofs::plonk::Expression;
 
-use super::arithmetic::{self, Operand, equation, nonzero};
-use super::{poseidon, range};
+use num_bigint::BigUint;
+
+use super::arithmetic::{self, Operand, boolean, equation, linear, nonzero, power, product};
+use super::{ladder, poseidon, range};
 use crate::halo2::columns::{NamedConstraint, Window};
 use crate::halo2::to_circuit;
 use crate::halo2::trace::{Gate, Trace, Var};
 use crate::rollup;
 use crate::rollup::babyjubjub::{BASE, Point, SUBGROUP_ORDER};
 
-/// Bits of r, the scalar of a [`ladder`].
-const LADDER_BITS: usize = 254;
+/// Bits of a challenge's multiple after those of a [`ladder::run`].
+const LAST_BITS: usize = 2;
 /// Two-bit windows of the fixed-base multiplication; 4^126 passes the subgroup order and stays below r.
 const WINDOWS: usize = 126;
 /// Doublings that make a point of the subgroup.
@@ -56,12 +69,12 @@ fn constant(value: Fr) -> Expression<Fr> {
     Expression::Constant(value)
 }
 
-/// Constraints of one bit of a [`ladder`].
-pub fn ladder_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
+/// Constraints of a doubling and one bit.
+pub fn double_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let one = || constant(Fr::ONE);
-    let [px, py, ax, ay, n, eq, dx, dy, p, q] = window.cells(0, 0);
-    let [px2, py2, ax2, ay2, n2, eq2] = window.cells(1, 0);
-    let modulus_bit = window.constant(0, 0);
+    let [px, py, ax, ay, n] = window.cells(0, 0);
+    let [dx, dy, p, q] = window.cells(0, 6);
+    let [px2, py2, ax2, ay2, n2] = window.cells(1, 0);
     let bit = n2 - n * Fr::from(2);
     let (xx, yy) = (ax.clone() * ax.clone() * a(), ay.clone() * ay.clone());
     let sum = xx.clone() + yy.clone();
@@ -69,7 +82,7 @@ pub fn ladder_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let sx = bit.clone() * px.clone();
     let t = p.clone() * q.clone() * d();
     vec![
-        ("bit".into(), bit.clone() * (one() - bit.clone())),
+        ("bit".into(), bit.clone() * (one() - bit)),
         ("doubled x".into(), dx.clone() * sum.clone() - ax * ay * Fr::from(2)),
         ("doubled y".into(), dy.clone() * (constant(Fr::from(2)) - sum) - (yy - xx)),
         ("product x·y".into(), p.clone() - dx.clone() * sy.clone()),
@@ -78,11 +91,6 @@ pub fn ladder_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
         ("sum y".into(), ay2 * (one() - t) - (dy * sy - dx * sx * a())),
         ("carried x".into(), px2 - px),
         ("carried y".into(), py2 - py),
-        (
-            "still equal to the modulus".into(),
-            eq2 - eq.clone() * (one() - modulus_bit.clone() + modulus_bit.clone() * bit.clone()),
-        ),
-        ("above the modulus".into(), (one() - modulus_bit) * eq * bit),
     ]
 }
 
@@ -145,38 +153,21 @@ pub fn on_curve(trace: &mut Trace, point: PointVars) {
     equation(trace, &[(a(), xx.into()), (Fr::ONE, yy.into())], Some((-d(), xx.into(), yy.into())), -Fr::ONE);
 }
 
-/// The bits of a multiplier, most significant first, and whether to compare them with r.
-struct LadderBits {
-    bits: Vec<bool>,
-    modulus: Vec<bool>,
-}
-
-struct LadderEnd {
-    point: PointVars,
-    scalar: Var,
-    equal: Var,
-}
-
-/// The rows of a ladder from `start` with base `base`; `n` and `eq` start as given.
-fn ladder(
+/// The rows of [`Gate::Double`] from `start` on, one for each bit, the most significant first: the points before each
+/// row and after the last, and the scalar after it, `scalar` followed by the bits.
+fn double_and_add(
     trace: &mut Trace,
     base: PointVars,
     start: PointVars,
     scalar: Var,
-    equal: Var,
-    steps: &LadderBits,
-) -> LadderEnd {
+    bits: &[bool],
+) -> (Vec<PointVars>, Var) {
     let mut accumulator = (start.x.value, start.y.value);
-    let (mut n, mut eq) = (scalar.value, equal.value);
-    let mut last = None;
-    for index in 0..=steps.bits.len() {
-        let bit = steps.bits.get(index).copied();
-        let modulus_bit = steps.modulus.get(index).copied().unwrap_or(false);
-        let constants = [Fr::from(u64::from(modulus_bit))];
-        let row = match bit {
-            Some(_) => trace.push(Gate::Ladder, &constants),
-            None => trace.push(Gate::None, &[]),
-        };
+    let mut n = scalar;
+    let mut points = Vec::with_capacity(bits.len() + 1);
+    for index in 0..=bits.len() {
+        let bit = bits.get(index).copied();
+        let row = trace.push(if bit.is_some() { Gate::Double } else { Gate::None }, &[]);
         let first = index == 0;
         let mut place = |column: usize, source: Var, value: Fr| {
             if first { trace.copy(row, column, source) } else { trace.set(row, column, value) }
@@ -185,9 +176,8 @@ fn ladder(
         place(1, base.y, base.y.value);
         let x = place(2, start.x, accumulator.0);
         let y = place(3, start.y, accumulator.1);
-        let scalar = place(4, scalar, n);
-        let equal = place(5, equal, eq);
-        last = Some(LadderEnd { point: PointVars { x, y }, scalar, equal });
+        n = place(4, scalar, n.value);
+        points.push(PointVars { x, y });
         let Some(bit) = bit else { break };
         let doubled = double(accumulator);
         let addend = if bit { (base.x.value, base.y.value) } else { (Fr::ZERO, Fr::ONE) };
@@ -196,22 +186,121 @@ fn ladder(
             trace.set(row, column, value);
         }
         accumulator = sum;
-        n = n.double() + Fr::from(u64::from(bit));
-        if modulus_bit && !bit {
-            eq = Fr::ZERO;
-        }
+        n.value = n.value.double() + Fr::from(u64::from(bit));
     }
-    last.unwrap_or(LadderEnd { point: start, scalar, equal })
+    (points, n)
+}
+
+/// Twice a point of the curve, so many times, with the points on the way.
+fn doublings(trace: &mut Trace, point: PointVars, count: usize, zero: Var) -> Vec<PointVars> {
+    let (points, scalar) = double_and_add(trace, point, point, zero, &vec![false; count]);
+    trace.link(scalar, zero);
+    points
+}
+
+/// The sum of two points of the curve, by arithmetic alone.
+fn sum(trace: &mut Trace, left: PointVars, right: PointVars) -> PointVars {
+    let ((x, y), _, _) = add((left.x.value, left.y.value), (right.x.value, right.y.value));
+    let p = arithmetic::multiply(trace, left.x, right.y);
+    let q = arithmetic::multiply(trace, left.y, right.x);
+    let xx = arithmetic::multiply(trace, left.x, right.x);
+    let yy = arithmetic::multiply(trace, left.y, right.y);
+    let t = arithmetic::multiply(trace, p, q);
+    // x + d t x = p + q     y − d t y = yy − a xx
+    let mut quotient = |value: Fr, sign: Fr, terms: [(Fr, Operand); 2]| {
+        let mut all = vec![(Fr::ONE, Operand::New(value))];
+        all.extend(terms);
+        let product = Some((sign * d(), t.into(), Operand::New(value)));
+        let cells = equation(trace, &all, product, Fr::ZERO);
+        trace.link(cells[0], cells[4]);
+        cells[0]
+    };
+    let x = quotient(x, Fr::ONE, [(-Fr::ONE, p.into()), (-Fr::ONE, q.into())]);
+    let y = quotient(y, -Fr::ONE, [(-Fr::ONE, yy.into()), (a(), xx.into())]);
+    PointVars { x, y }
 }
 
 fn bits_of(repr: &[u8], count: usize) -> Vec<bool> {
     (0..count).rev().map(|i| repr[i / 8] >> (i % 8) & 1 == 1).collect()
 }
 
-fn modulus_bits() -> Vec<bool> {
-    let limbs = rollup::Fr::MODULUS.0;
-    let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
-    bits_of(&bytes, LADDER_BITS)
+fn integer_bits(value: &BigUint, count: usize) -> Vec<bool> {
+    (0..count as u64).rev().map(|i| value.bit(i)).collect()
+}
+
+/// The parts of a challenge; see the module's page.
+struct Parts {
+    /// z.
+    run: BigUint,
+    /// e.
+    even: bool,
+    /// w.
+    last: Vec<bool>,
+    /// t0, t1, t2, low and high.
+    turns: [bool; 5],
+}
+
+impl Parts {
+    fn of(challenge: Fr) -> Self {
+        let order = BigUint::from(SUBGROUP_ORDER);
+        let challenge = BigUint::from_bytes_le(challenge.to_repr().as_ref());
+        let least = BigUint::from(1_u8) << (ladder::BITS + LAST_BITS);
+        // M = h − t ℓ for the least t such that it is in its range, if not for −1.
+        let mut turns = 0_i32;
+        let mut multiple = challenge;
+        if multiple < least {
+            multiple += &order;
+            turns = -1;
+        }
+        while multiple >= &least * 3_u8 {
+            multiple -= &order;
+            turns += 1;
+        }
+        let (low, high) = (turns < 0, turns > 6);
+        let middle = turns + i32::from(low) - i32::from(high);
+        let three = middle >= 3;
+        let rest = if three { middle - 3 } else { middle };
+        let last = integer_bits(&multiple, LAST_BITS);
+        let above = (multiple - least) >> LAST_BITS;
+        let even = !above.bit(0);
+        Self { run: above >> 1, even, last, turns: [rest & 1 == 1, rest & 2 == 2, three, low, high] }
+    }
+}
+
+/// `challenge · T`, for T of the subgroup's order, and `twice` twice that.
+fn challenge_times(
+    trace: &mut Trace,
+    challenge: Var,
+    [point, twice]: [PointVars; 2],
+    zero: Var,
+) -> PointVars {
+    trace.label("challenge times key");
+    let parts = Parts::of(challenge.value);
+    let [base, start] = [point, twice].map(|point| ladder::to_montgomery(trace, point));
+    let bits = integer_bits(&parts.run, ladder::BITS);
+    let (accumulator, run) = ladder::run(trace, base, start, &bits, zero);
+    let accumulator = ladder::to_edwards(trace, accumulator);
+    let even = boolean(trace, Fr::from(u64::from(parts.even)));
+    // Less the point, where e is 1.
+    let x = product(trace, (-Fr::ONE, even, point.x), &[], Fr::ZERO);
+    let y = product(trace, (Fr::ONE, even, point.y), &[(-Fr::ONE, even)], Fr::ONE);
+    let accumulator = sum(trace, accumulator, PointVars { x, y });
+    let terms = [(Fr::from(2), run), (-Fr::ONE, even)];
+    let scalar = linear(trace, &terms, power(ladder::BITS as u64) + Fr::ONE);
+    let (points, multiple) = double_and_add(trace, point, accumulator, scalar, &parts.last);
+
+    trace.label("challenge below the modulus");
+    let [t0, t1, t2, low, high] = parts.turns.map(|turn| boolean(trace, Fr::from(u64::from(turn))));
+    let middle = [(Fr::ONE, t0), (Fr::from(2), t1), (Fr::from(3), t2)];
+    let ends = [(-Fr::ONE, low), (Fr::ONE, high)];
+    let turns = linear(trace, &[&middle[..], &ends[..]].concat(), Fr::ZERO);
+    let order = to_circuit(rollup::Fr::from_bigint(SUBGROUP_ORDER).unwrap_or_default());
+    let terms = [(-Fr::ONE, challenge.into()), (Fr::ONE, multiple.into()), (order, turns.into())];
+    equation(trace, &terms, None, Fr::ZERO);
+    let sign = linear(trace, &[(Fr::ONE, low), (-Fr::ONE, high)], Fr::ZERO);
+    let inside = product(trace, (Fr::ONE, sign, challenge), &[(-Fr::ONE, high)], Fr::ZERO);
+    range::check(trace, inside, range::MAX_BITS, zero);
+    points.last().copied().unwrap_or(accumulator)
 }
 
 /// Coefficients of every window's four points, the most significant window first.
@@ -276,8 +365,6 @@ fn fixed_base(trace: &mut Trace, start: PointVars, scalar: &[bool], zero: Var) -
 pub struct SignatureInputs {
     /// A cell constrained to 0.
     pub zero: Var,
-    /// A cell constrained to 1.
-    pub one: Var,
     /// The signer's key.
     pub key: PointVars,
     /// The signed message.
@@ -291,7 +378,7 @@ pub struct SignatureInputs {
 /// Constrains `S·B8 = R8 + 8·h·A`, `h = H_5(R8x, R8y, Ax, Ay, M)`, with everything that a signature is refused
 /// for: A or R8 off the curve, A of small order, R8x = 0, S not below the subgroup order.
 pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
-    let SignatureInputs { zero, one, key, message, r8, s } = *inputs;
+    let SignatureInputs { zero, key, message, r8, s } = *inputs;
     trace.label("signature challenge");
     let challenge = poseidon::hash::<6>(
         trace,
@@ -306,24 +393,19 @@ pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
     trace.label("signature point not of x = 0");
     nonzero(trace, r8.x);
     trace.label("eight times the key");
-    let steps = LadderBits { bits: vec![false; COFACTOR_DOUBLINGS], modulus: Vec::new() };
-    let eight = ladder(trace, key, key, zero, zero, &steps);
-    trace.link(eight.scalar, zero);
+    // And twice that.
+    let doubled = doublings(trace, key, COFACTOR_DOUBLINGS + 1, zero);
+    let [eight, sixteen] = [COFACTOR_DOUBLINGS, COFACTOR_DOUBLINGS + 1]
+        .map(|index| doubled.get(index).copied().unwrap_or(key));
     trace.label("key not of small order");
-    nonzero(trace, eight.point.x);
-    trace.label("challenge times key");
-    let bits = bits_of(challenge.output.value.to_repr().as_ref(), LADDER_BITS);
-    let steps = LadderBits { bits, modulus: modulus_bits() };
-    let identity = PointVars { x: zero, y: one };
-    let right = ladder(trace, eight.point, identity, zero, one, &steps);
-    trace.link(right.scalar, challenge.output);
-    trace.link(right.equal, zero);
+    nonzero(trace, eight.x);
+    let right = challenge_times(trace, challenge.output, [eight, sixteen], zero);
     trace.label("signature equation");
     let minus_x = arithmetic::linear(trace, &[(-Fr::ONE, r8.x)], Fr::ZERO);
     let (left, scalar) =
         fixed_base(trace, PointVars { x: minus_x, y: r8.y }, &bits_of(&s, 2 * WINDOWS), zero);
-    trace.link(left.x, right.point.x);
-    trace.link(left.y, right.point.y);
+    trace.link(left.x, right.x);
+    trace.link(left.y, right.y);
     trace.label("scalar below the subgroup order");
     let order = to_circuit(rollup::Fr::from_bigint(SUBGROUP_ORDER).unwrap_or_default());
     let slack = arithmetic::linear(trace, &[(-Fr::ONE, scalar)], order - Fr::ONE);

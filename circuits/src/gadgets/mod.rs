@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod curve;
 pub mod da_field;
 pub mod foreign;
+pub mod ladder;
 pub mod memory;
 pub mod node;
 pub mod poseidon;

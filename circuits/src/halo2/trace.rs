@@ -38,7 +38,9 @@ pub enum Gate {
     Entry,
     /// [`crate::gadgets::node`].
     Node,
-    /// [`crate::gadgets::babyjubjub`], one bit of a variable-base multiplication.
+    /// [`crate::gadgets::babyjubjub`], a doubling and one bit of a variable-base multiplication.
+    Double,
+    /// [`crate::gadgets::ladder`], two bits of a variable-base multiplication.
     Ladder,
     /// [`crate::gadgets::babyjubjub`], two bits of a fixed-base multiplication.
     FixedBase,

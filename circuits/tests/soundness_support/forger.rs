@@ -191,6 +191,8 @@ pub struct Forger {
     /// The index of the next account.
     pub next_index: u64,
     used: usize,
+    /// What stands for an account where there is none: the same in all accesses.
+    fillers: BTreeMap<u64, AccountValues>,
     fees: [Fr; MAX_FEE_ACCOUNTS],
     /// Token of each fee account.
     places: Vec<Fr>,
@@ -210,6 +212,7 @@ impl Forger {
             chunk: ChunkValues::new(&witness, CLASS.slots),
             next_index: u64::from(state.next_index()),
             used: 0,
+            fillers: BTreeMap::new(),
             fees: [Fr::ZERO; MAX_FEE_ACCOUNTS],
             places: vec![fr(7), fr(9)],
         }
@@ -302,6 +305,12 @@ impl Forger {
         self.push(SlotValues { kind, party, receiver, ..slot }, &key(pay.signer))
     }
 
+    /// Leaves what is at an index as it is; `filler` stands for an account that doesn't exist, unless another one has.
+    fn look(&mut self, index: u64, filler: AccountValues) -> AccessValues {
+        let filler = *self.fillers.entry(index).or_insert(filler);
+        self.ledger.look(index, filler)
+    }
+
     /// A slot of an L1 operation whose account stays as it is.
     fn operation(&self, kind: KindValues, party: PartyValues, to: u64, account: AccessValues) -> SlotValues {
         SlotValues {
@@ -342,7 +351,7 @@ impl Forger {
     pub fn deposit_as(&mut self, deposit: Deposit, at: u64, effect: Effect) -> &mut SlotValues {
         let Deposit { party, amount, to } = deposit;
         let new = account_of(&party);
-        let before = self.ledger.look(at, new);
+        let before = self.look(at, new);
         let kind = KindValues { deposit: Fr::ONE, ..KindValues::default() };
         let slot = self.operation(kind, party, to, before.clone());
         let receiver = match effect {
@@ -366,7 +375,7 @@ impl Forger {
     /// [`Self::forced_exit`] that pays out and takes from the account any amounts.
     pub fn forced_exit_as(&mut self, index: u64, owner: Fr, paid: Fr, taken: Fr) -> &mut SlotValues {
         let filler = AccountValues { key_x: Fr::ZERO, key_y: Fr::ONE, owner, ..new_account(1, 0) };
-        let account = self.ledger.look(index, filler);
+        let account = self.look(index, filler);
         let before = account.before;
         let party = PartyValues::new(before.token, (before.key_x, before.key_y), owner);
         let kind = KindValues { forced_exit: Fr::ONE, ..KindValues::default() };

@@ -108,6 +108,8 @@ impl ProverService {
             active: *class == circuits.size_class,
             opens: number(class.capacity.opens),
             l1_words: number(class.capacity.l1_words),
+            accounts: number(class.capacity.accounts),
+            nodes: number(class.capacity.nodes),
         };
         Ok(v1::GetCircuitResponse {
             protocol_version: circuits.protocol_version.clone(),

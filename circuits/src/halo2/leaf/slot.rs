@@ -416,7 +416,6 @@ pub fn slot(values: &SlotValues, when: [When; 2], imports: &SlotImports<Fr>) -> 
     };
     let signature = SignatureInputs {
         zero,
-        one: imports.one,
         key: signer,
         message: message.output,
         r8: values.r8,

@@ -20,6 +20,8 @@ fn logged(row: &AnyRow) -> Result<LoggedBatch, StoreError> {
             slots: size(row, "chunk_slots")?,
             opens: size(row, "chunk_opens")?,
             l1_words: size(row, "chunk_l1_words")?,
+            accounts: size(row, "chunk_accounts")?,
+            nodes: size(row, "chunk_nodes")?,
         },
         job_id: row.try_get("job_id")?,
         aggregation: optional(row, "aggregation_id")?,
@@ -178,8 +180,9 @@ impl BatchLog for SqlStore {
         .await?;
         sqlx::query(
             "INSERT INTO batches (number, timestamp, payload, chunk_slots, chunk_opens, chunk_l1_words, chunks,
-             l1_operations, transactions, state_in, state_out, commitment, z_d, y_d, z_l, y_l, job_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             l1_operations, transactions, state_in, state_out, commitment, z_d, y_d, z_l, y_l, job_id,
+             chunk_accounts, chunk_nodes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         )
         .bind(int(summary.number))
         .bind(i64::from(summary.timestamp))
@@ -198,6 +201,8 @@ impl BatchLog for SqlStore {
         .bind(summary.z_l.as_slice())
         .bind(summary.y_l.as_slice())
         .bind(&batch.job_id)
+        .bind(int(batch.chunk_capacity.accounts as u64))
+        .bind(int(batch.chunk_capacity.nodes as u64))
         .execute(&mut *transaction)
         .await?;
         let rank_ms = rank_ms(now, batch.priority);

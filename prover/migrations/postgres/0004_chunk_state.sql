@@ -1,0 +1,3 @@
+-- The cut of a batch into chunks, by accounts and tree nodes too; batches before were cut without.
+ALTER TABLE batches ADD COLUMN chunk_accounts BIGINT NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE batches ADD COLUMN chunk_nodes    BIGINT NOT NULL DEFAULT 9223372036854775807;
