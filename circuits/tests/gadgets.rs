@@ -12,8 +12,9 @@ use num_bigint::BigUint;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tenon_circuits::gadgets::arithmetic::{Operand, is_zero};
-use tenon_circuits::gadgets::babyjubjub::{PointVars, SignatureInputs, verify};
+use tenon_circuits::gadgets::babyjubjub::{Parts, PointVars, SignatureInputs, verify_claiming};
 use tenon_circuits::gadgets::{poseidon, range};
+use tenon_circuits::halo2::checker::Violation;
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, Gate, Trace};
 use tenon_circuits::halo2::{to_circuit, to_native};
@@ -118,8 +119,21 @@ fn zero_is_told_from_other_numbers() {
     }
 }
 
+/// Where a challenge is found to be that integer.
+const BELOW: &str = "challenge below the modulus";
+
 /// A signature's check alone.
 fn signature_trace(key: &PublicKey, message: rollup::Fr, signature: &Signature) -> Trace {
+    signature_trace_claiming(key, message, signature, Parts::of)
+}
+
+/// A signature's check whose challenge is taken apart in any way.
+fn signature_trace_claiming(
+    key: &PublicKey,
+    message: rollup::Fr,
+    signature: &Signature,
+    parts: impl FnOnce(Fr) -> Parts,
+) -> Trace {
     let (mut trace, zero, _) = start();
     let x = witness(&mut trace, to_circuit(key.x));
     let y = witness(&mut trace, to_circuit(key.y));
@@ -127,7 +141,8 @@ fn signature_trace(key: &PublicKey, message: rollup::Fr, signature: &Signature) 
     let mut s = [0; 32];
     s.copy_from_slice(&signature.s.to_bytes_le());
     let r8 = (to_circuit(signature.r8x), to_circuit(signature.r8y));
-    verify(&mut trace, &SignatureInputs { zero, key: PointVars { x, y }, message, r8, s });
+    let inputs = SignatureInputs { zero, key: PointVars { x, y }, message, r8, s };
+    verify_claiming(&mut trace, &inputs, parts);
     trace
 }
 
@@ -190,59 +205,88 @@ fn keys_with_a_component_of_small_order_sign_as_natively() {
     }
 }
 
-/// The bits of `h + r` instead of those of `h`: the same field element and another multiple of the key, so a
-/// second signature for each valid one if it passed.
+/// `h + r` or `h − r` instead of `h`: the same field element and another multiple of the key, so a second signature
+/// for each valid one if it passed.
 #[test]
 fn a_challenge_that_is_not_canonical_is_refused() {
     let modulus = BigUint::from(rollup::Fr::MODULUS);
+    let order = BigUint::from(SUBGROUP_ORDER);
     let scalar = BigUint::from(55_u64);
     let key = BASE.multiply(&55_u64.into()).to_affine();
     let public = PublicKey { x: key.x, y: key.y };
-    // Only a challenge below 2^254 - r has a second form of 254 bits.
-    let limit = (BigUint::from(1_u32) << 254) - &modulus;
-    let (message, signature, hash) = (1..)
-        .map(|nonce| {
-            let message = rollup::Fr::from(7u64);
-            let signature = hand_made(&key, &scalar, nonce, message, &modulus);
-            let hash = BigUint::from(challenge(&public, &signature, message).into_bigint());
-            (message, signature, hash)
-        })
-        .find(|(_, _, hash)| *hash < limit)
-        .unwrap();
-    let mut trace = signature_trace(&public, message, &signature);
-    assert_eq!(refusals(&trace), ["signature equation"]);
+    let third = &order / 3_u8;
+    // More by r and 7 turns, less by r and −1 turn: the multiples of the order that make up for the modulus.
+    let cases: [(BigUint, i32, &dyn Fn(&BigUint) -> bool); 2] = [
+        (modulus.clone(), 7, &|hash| *hash < third),
+        (&order * 9_u8 - &modulus, -1, &|hash| hash + &third > modulus),
+    ];
+    for (extra, turns, is_fit) in cases {
+        let message = rollup::Fr::from(7u64);
+        let (signature, hash) = (1..)
+            .map(|nonce| {
+                let signature = hand_made(&key, &scalar, nonce, message, &extra);
+                (signature, BigUint::from(challenge(&public, &signature, message).into_bigint()))
+            })
+            .find(|(_, hash)| is_fit(hash))
+            .unwrap();
+        assert_eq!(refusals(&signature_trace(&public, message, &signature)), ["signature equation"]);
+        let multiple = match turns {
+            7 => hash + &modulus - &order * 7_u8,
+            _ => hash + &order - &modulus,
+        };
+        let parts = Parts::new(multiple, turns);
+        let trace = signature_trace_claiming(&public, message, &signature, |_| parts);
+        // The equation holds, and so does that of the challenge; only its range doesn't.
+        let violations = checker().check(&trace, ROWS, &[], usize::MAX);
+        assert!(!violations.is_empty());
+        let of_range = |violation: &&Violation| matches!(violation, Violation::Constraint { gate: Gate::Range, .. });
+        assert_eq!(violations.iter().filter(of_range).count(), 1, "{violations:?}");
+        let is_ranges = |violation: &Violation| match violation {
+            Violation::Constraint { gate, label, .. } => *gate == Gate::Range && *label == BELOW,
+            Violation::Copy { label, .. } => *label == BELOW,
+            _ => false,
+        };
+        assert!(violations.iter().all(is_ranges), "{violations:?}");
+    }
+}
 
-    // The ladder's rows again, with the bits of h + r.
-    let rows: Vec<usize> =
-        (0..trace.rows()).filter(|row| trace.label_of(*row) == "challenge times key").collect();
-    let bits = hash + &modulus;
-    let base = BASE.multiply(&(55 * 8_u64).into()).to_affine();
-    let (mut accumulator, mut n, mut equal) = (Point::IDENTITY, Fr::ZERO, Fr::ONE);
-    let coordinates = |point: &Point| [to_circuit(point.x), to_circuit(point.y)];
-    for (step, row) in rows.iter().copied().enumerate() {
-        let mut cells = coordinates(&base).to_vec();
-        cells.extend(coordinates(&accumulator));
-        cells.extend([n, equal]);
-        if trace.gate(row) == Gate::Ladder {
-            let is_set = bits.bit(253 - step as u64);
-            let doubled = accumulator.double();
-            let addend = if is_set { base } else { Point::IDENTITY };
-            let [dx, dy] = coordinates(&doubled);
-            let [sx, sy] = coordinates(&addend);
-            cells.extend([dx, dy, dx * sy, dy * sx]);
-            accumulator = doubled.add(&addend);
-            n = n.double() + fr(u64::from(is_set));
-            if modulus.bit(253 - step as u64) && !is_set {
-                equal = Fr::ZERO;
+/// Any way of taking a challenge apart is as good as another, if it comes to the challenge.
+#[test]
+fn challenges_in_several_parts() {
+    let order = BigUint::from(SUBGROUP_ORDER);
+    let modulus = BigUint::from(rollup::Fr::MODULUS);
+    let least = BigUint::from(1_u8) << 250;
+    let key = PrivateKey::from_seed([5; 32]);
+    let mut seen = std::collections::BTreeSet::new();
+    for i in 0..40_u64 {
+        let message = rollup::Fr::from(i);
+        let signature = key.sign(message);
+        let hash = BigUint::from(challenge(&key.public_key(), &signature, message).into_bigint());
+        for turns in -1..=7 {
+            let multiple = match turns {
+                -1 => hash.clone() + &order,
+                _ if hash < &order * turns as u8 => continue,
+                _ => hash.clone() - &order * turns as u8,
+            };
+            if multiple < least || multiple >= &least * 3_u8 {
+                continue;
             }
-        }
-        for (column, value) in cells.into_iter().enumerate() {
-            trace.forge(row, column, value);
+            let parts = Parts::new(multiple, turns);
+            let trace = signature_trace_claiming(&key.public_key(), message, &signature, |_| parts);
+            assert_eq!(refusals(&trace), Vec::<String>::new(), "{turns} of {hash}, {modulus}");
+            seen.insert(turns);
         }
     }
-    // The equation holds now, the comparison with the modulus doesn't.
-    assert_eq!(refusals(&trace), ["challenge times key"]);
-    let violations = checker().check(&trace, ROWS, &[], usize::MAX);
-    let above = violations.iter().filter(|violation| violation.to_string().contains("above the modulus"));
-    assert_eq!(above.count(), violations.len(), "{violations:?}");
+    assert!((-1..=6).all(|turns| seen.contains(&turns)), "{seen:?}");
+}
+
+/// A multiple that isn't the challenge's.
+#[test]
+fn another_challenge_than_the_hash() {
+    let key = PrivateKey::from_seed([5; 32]);
+    let message = rollup::Fr::from(1u64);
+    let signature = key.sign(message);
+    let other = |hash: Fr| Parts::of(hash + Fr::ONE);
+    let trace = signature_trace_claiming(&key.public_key(), message, &signature, other);
+    assert_eq!(refusals(&trace), [BELOW, "signature equation"]);
 }

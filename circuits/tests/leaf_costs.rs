@@ -22,7 +22,7 @@ use tenon_circuits::halo2::fingerprint::of_circuit;
 use tenon_circuits::halo2::leaf::values::ChunkValues;
 use tenon_circuits::halo2::leaf::{LeafCircuit, SizeClass, chunk};
 use tenon_circuits::halo2::to_circuit;
-use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, COPY_COLUMNS, Gate, Trace, Var};
+use tenon_circuits::halo2::trace::{ADVICE_COLUMNS, COPY_COLUMNS, Gate, PRODUCT_COLUMN, Trace, Var};
 use tenon_circuits::rollup;
 use tenon_circuits::witness::ChunkWitness;
 
@@ -115,7 +115,8 @@ impl Chunk {
         let mut counts = Self { binding: [0; 2], evaluation: [0; 2], others: [0; 2] };
         for row in 0..trace.rows() {
             let label = trace.label_of(row);
-            let cells = (0..ADVICE_COLUMNS).filter(|column| trace.is_assigned(row, *column)).count();
+            let columns = (0..ADVICE_COLUMNS).chain([PRODUCT_COLUMN]);
+            let cells = columns.filter(|column| trace.is_assigned(row, *column)).count();
             let add = |counts: &mut [usize; 2]| *counts = [counts[0] + 1, counts[1] + cells];
             add(if binds_data(label) { &mut counts.binding } else { &mut counts.others });
             if label == "DA words: evaluated" {
@@ -186,8 +187,10 @@ fn costs_are_those_committed() {
     gadgets.as_object_mut().unwrap().extend(chunk_costs().map(|(name, cost)| (name.to_owned(), cost)));
     let cells = |name: &str| gadgets[name]["cells"].as_u64().unwrap();
     assert!(cells("poseidon, width 5") <= 180);
-    assert!(cells("signature and message") <= 4_500);
-    assert!(cells("slot") <= 17_500);
+    assert!(cells("signature and message") <= 3_600);
+    assert!(cells("slot") <= 4_700);
+    assert!(cells("tree node, before and after") <= 370);
+    assert!(cells("account, before and after") <= 480);
     assert!(cells("DA word") <= 540);
     assert!(cells("L1 word") <= 210);
     let share = binding_share(SizeClass::MEDIUM);

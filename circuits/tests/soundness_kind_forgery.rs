@@ -362,7 +362,7 @@ fn an_open_at_another_index() {
     }
     let mut over = forger();
     over.open_at(1, Pay::new(0, NONE, 0, 1), new_account(20, 7));
-    assert_refused(&over.close(), &[INDEX]);
+    assert_refused(&over.close(), &[INDEX, ROOT]);
 }
 
 #[test]

@@ -137,13 +137,15 @@ fn free_cells(honest: &Trace) -> BTreeMap<Free, usize> {
 
 #[test]
 fn every_cell_changed_alone_is_caught_or_free_for_a_reason() {
-    // Of each slot 10: four of its floats, three tokens, two of its last timestamp, one of its signature. Of each
-    // fee account its token. The batch's timestamp, the number of accounts. Of each DA word its carry. Of each
-    // coordinate of an open its bits above 124. The last evaluation of the DA stream.
-    let before_range = 4 * 10 + 4 + 2 + 16 + 2 * 4 + 1;
+    // Of each slot 11: four of its floats, the ages of its accesses, the token named, two of its last timestamp, two of
+    // its signature. Of each fee account its age, of each account its token. The batch's timestamp, the number of
+    // accounts. Of each DA word its carry. Of each coordinate of an open its bits above 124. The last evaluation of the
+    // DA stream.
+    let before_range = 4 * 11 + 4 + 12 + 2 + 16 + 2 * 4 + 1;
     // Exponents of 0, token, key and owner of a party that is the receiver's, deposits that name no index, the
-    // commitment before the batch's first chunk. Two places without fee account.
-    let expected = [(before_range, 25, 1, 0), (before_range, 26, 1, 0), (before_range, 29, 1, 0)];
+    // commitment before the batch's first chunk. Two places without fee account. Accounts and nodes that aren't used:
+    // index and time, height, place and inverse.
+    let expected = [(before_range, 25, 1, 515), (before_range, 26, 1, 512), (before_range, 29, 1, 512)];
     let counts = honest().each_ref().map(|trace| {
         let counts = free_cells(trace);
         let of = |class| counts.get(&class).copied().unwrap_or(0);

@@ -221,7 +221,7 @@ fn a_new_account_at_another_index() {
     // Over an account that there is.
     let mut forger = forger();
     forger.deposit_as(deposit(20, NONE), 1, Effect::Open);
-    assert_refused(&forger.close(), &[INDEX]);
+    assert_refused(&forger.close(), &[INDEX, STATE]);
 }
 
 #[test]
@@ -272,6 +272,7 @@ fn a_new_account_with_a_balance_or_a_nonce() {
         slot.receiver.balance_after = slot.receiver.before.balance + fr(500);
         slot.sender.before = slot.receiver.before;
         slot.sender.balance_after = slot.receiver.before.balance;
+        sign_slot(slot, &padding_key(), domain());
         let account = AccountValues { balance: slot.receiver.balance_after, ..slot.receiver.before };
         forger.ledger.put(6, account);
         assert_refused(&forger.close(), &["receiver: opened with nothing"]);
@@ -339,7 +340,8 @@ fn an_account_that_exists_by_half() {
     for exists in [fr(2), -Fr::ONE, fr(2).invert().unwrap()] {
         let mut forger = forger();
         forger.deposit(deposit(2, 1)).receiver.exists = exists;
-        assert_refused(&forger.close(), &[STATE]);
+        let trace = trace_of(&forger.close());
+        assert!(places(&violations(&trace, &claims(&trace))).contains(STATE));
         let mut forger = self::forger();
         let slot = forger.deposit(deposit(2, 1));
         (slot.sender.exists, slot.receiver.exists) = (exists, exists);

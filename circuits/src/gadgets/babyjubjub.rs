@@ -228,8 +228,9 @@ fn integer_bits(value: &BigUint, count: usize) -> Vec<bool> {
     (0..count as u64).rev().map(|i| value.bit(i)).collect()
 }
 
-/// The parts of a challenge; see the module's page.
-struct Parts {
+/// A challenge as a prover claims it to be made up; see the module's page.
+#[derive(Clone, Debug)]
+pub struct Parts {
     /// z.
     run: BigUint,
     /// e.
@@ -241,27 +242,36 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(challenge: Fr) -> Self {
+    /// The parts of a field element.
+    pub fn of(challenge: Fr) -> Self {
         let order = BigUint::from(SUBGROUP_ORDER);
-        let challenge = BigUint::from_bytes_le(challenge.to_repr().as_ref());
-        let least = BigUint::from(1_u8) << (ladder::BITS + LAST_BITS);
-        // M = h − t ℓ for the least t such that it is in its range, if not for −1.
-        let mut turns = 0_i32;
-        let mut multiple = challenge;
-        if multiple < least {
+        let mut multiple = BigUint::from_bytes_le(challenge.to_repr().as_ref());
+        let mut turns = 0;
+        if multiple < Self::least() {
             multiple += &order;
             turns = -1;
         }
-        while multiple >= &least * 3_u8 {
+        while multiple >= Self::least() * 3_u8 {
             multiple -= &order;
             turns += 1;
         }
+        Self::new(multiple, turns)
+    }
+
+    fn least() -> BigUint {
+        BigUint::from(1_u8) << (ladder::BITS + LAST_BITS)
+    }
+
+    /// Those of `multiple + turns · ℓ`, for a multiple from 2^250 to 3·2^250 − 1 and turns from −1 to 7; of another
+    /// one, those of some multiple.
+    pub fn new(multiple: BigUint, turns: i32) -> Self {
         let (low, high) = (turns < 0, turns > 6);
         let middle = turns + i32::from(low) - i32::from(high);
         let three = middle >= 3;
         let rest = if three { middle - 3 } else { middle };
         let last = integer_bits(&multiple, LAST_BITS);
-        let above = (multiple - least) >> LAST_BITS;
+        let above = multiple.max(Self::least()) - Self::least();
+        let above = above >> LAST_BITS;
         let even = !above.bit(0);
         Self { run: above >> 1, even, last, turns: [rest & 1 == 1, rest & 2 == 2, three, low, high] }
     }
@@ -270,12 +280,11 @@ impl Parts {
 /// `challenge · T`, for T of the subgroup's order, and `twice` twice that.
 fn challenge_times(
     trace: &mut Trace,
-    challenge: Var,
+    (challenge, parts): (Var, &Parts),
     [point, twice]: [PointVars; 2],
     zero: Var,
 ) -> PointVars {
     trace.label("challenge times key");
-    let parts = Parts::of(challenge.value);
     let [base, start] = [point, twice].map(|point| ladder::to_montgomery(trace, point));
     let bits = integer_bits(&parts.run, ladder::BITS);
     let (accumulator, run) = ladder::run(trace, base, start, &bits, zero);
@@ -378,6 +387,11 @@ pub struct SignatureInputs {
 /// Constrains `S·B8 = R8 + 8·h·A`, `h = H_5(R8x, R8y, Ax, Ay, M)`, with everything that a signature is refused
 /// for: A or R8 off the curve, A of small order, R8x = 0, S not below the subgroup order.
 pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
+    verify_claiming(trace, inputs, Parts::of);
+}
+
+/// [`verify`] by a prover that takes the challenge apart in its own way.
+pub fn verify_claiming(trace: &mut Trace, inputs: &SignatureInputs, parts: impl FnOnce(Fr) -> Parts) {
     let SignatureInputs { zero, key, message, r8, s } = *inputs;
     trace.label("signature challenge");
     let challenge = poseidon::hash::<6>(
@@ -399,7 +413,8 @@ pub fn verify(trace: &mut Trace, inputs: &SignatureInputs) {
         .map(|index| doubled.get(index).copied().unwrap_or(key));
     trace.label("key not of small order");
     nonzero(trace, eight.x);
-    let right = challenge_times(trace, challenge.output, [eight, sixteen], zero);
+    let parts = parts(challenge.output.value);
+    let right = challenge_times(trace, (challenge.output, &parts), [eight, sixteen], zero);
     trace.label("signature equation");
     let minus_x = arithmetic::linear(trace, &[(-Fr::ONE, r8.x)], Fr::ZERO);
     let (left, scalar) =
