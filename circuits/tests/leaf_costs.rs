@@ -8,11 +8,13 @@
 mod native_support;
 mod soundness_support;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{key, test_domain};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use serde_json::{Map, Value, json};
 use soundness_support::{binds_data, checker, fr};
 use tenon_circuits::gadgets::arithmetic::{Operand, constant, equation};
@@ -171,6 +173,30 @@ fn binding_share(class: SizeClass) -> usize {
     binding * 10_000 / (binding + others)
 }
 
+/// Cells of a transfer in a full chunk of `slots` transfers, each between two accounts picked at random among
+/// `accounts` of 2^20, in a circuit that has just the room that they need.
+fn transfer_cells(slots: usize, accounts: u32) -> usize {
+    let mut random = ChaCha20Rng::seed_from_u64(512);
+    let mut any = |below: u32| random.r#gen::<u32>() % below;
+    // Accounts spread over the whole tree.
+    let chosen: Vec<u32> = (0..accounts).map(|i| if accounts < 1 << 20 { any(1 << 20) } else { i }).collect();
+    let fee_account = any(1 << 20);
+    let touched: BTreeSet<u32> =
+        (0..2 * slots).map(|_| chosen[any(accounts) as usize]).chain([fee_account]).collect();
+    let nodes = (1..=rollup::DEPTH).map(|height| {
+        touched.iter().map(|index| u64::from(*index) >> (2 * height)).collect::<BTreeSet<_>>().len()
+    });
+    let class = SizeClass {
+        slots,
+        opens: 1,
+        l1_words: 6,
+        accounts: touched.len(),
+        nodes: nodes.sum(),
+        ..SizeClass::LARGE
+    };
+    LeafCircuit::keygen(class).trace().assigned_cells() / slots
+}
+
 #[test]
 fn costs_are_those_committed() {
     let gadgets = json!({
@@ -194,16 +220,21 @@ fn costs_are_those_committed() {
     assert!(cells("DA word") <= 540);
     assert!(cells("L1 word") <= 210);
     let share = binding_share(SizeClass::MEDIUM);
-    assert!(share <= 800, "DA and L1 binding: {share} / 10,000 of a full medium chunk's cells");
+    assert!(share <= 1_100, "DA and L1 binding: {share} / 10,000 of a full medium chunk's cells");
     for cost in gadgets.as_object().unwrap().values() {
         assert!(cost["degree"].as_u64().unwrap() <= 5);
     }
     let binding: Map<String, Value> =
         SizeClass::ALL.iter().map(|class| (class.name.to_owned(), json!(binding_share(*class)))).collect();
+    let [spread, hot] = [1 << 20, 64].map(|accounts| transfer_cells(512, accounts));
+    assert!(spread <= 9_500, "{spread} cells a transfer between any of 2^20 accounts");
+    assert!(hot <= 6_500, "{hot} cells a transfer between 64 of 2^20 accounts");
+    let transfers = json!({ "between any of 2^20 accounts": spread, "between 64 of 2^20 accounts": hot });
     let document = json!({
         "advice_columns": ADVICE_COLUMNS,
         "copyable_columns": COPY_COLUMNS,
         "binding_per_10000_cells_of_a_full_chunk": binding,
+        "cells_of_a_transfer_of_512": transfers,
         "gadgets": gadgets,
     });
     check_committed("costs.json", &document);
@@ -225,6 +256,8 @@ fn the_circuit_is_the_one_pinned() {
                 "slots": class.slots,
                 "opens": class.opens,
                 "l1_words": class.l1_words,
+                "accounts": class.accounts,
+                "nodes": class.nodes,
                 "rows": circuit.trace().rows(),
                 "usable_rows": checker().usable_rows(class.k),
                 "cells": circuit.trace().assigned_cells(),

@@ -210,7 +210,8 @@ fn ladder_from(honest: &Trace, anchor: usize, name: &str) -> Option<Trace> {
         _ => return None,
     };
     let mut window = window(honest, anchor);
-    let [base_u, base_v, u0, slope, second, z] = [0, 1, 2, 3, 4, 5].map(|column| window.value(ANCHOR, column));
+    let [base_u, base_v, u0, slope, second, z] =
+        [0, 1, 2, 3, 4, 5].map(|column| window.value(ANCHOR, column));
     let gap = |u: Fr, slope: Fr| u.double() + base_u + fr(168_698) - slope.square();
     let slopes = |u: Fr, height: Fr, sign: Fr| {
         let half = fr(2).invert().unwrap();

@@ -13,13 +13,13 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{batch, genesis, key, sign, test_domain, transfer};
 use soundness_support::{
-    CLASS, Forger, POINTS, Pay, ROOT, STATE, TIMESTAMP, assert_accepted, assert_refused, assert_trace_refused, attach,
-    binds_data, claims, claims_of_words, fr, message, places, public_inputs, rows_of, sign_slot, splice,
-    trace_of, violations,
+    CLASS, Forger, POINTS, Pay, ROOT, STATE, TIMESTAMP, assert_accepted, assert_refused,
+    assert_trace_refused, attach, binds_data, claims, claims_of_words, fr, message, places, public_inputs,
+    rows_of, sign_slot, splice, trace_of, violations,
 };
+use tenon_circuits::gadgets::products;
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::leaf::values::{AccountValues, ChunkValues, FloatValues};
-use tenon_circuits::gadgets::products;
 use tenon_circuits::halo2::trace::Challenges;
 use tenon_circuits::halo2::{to_circuit, to_native};
 use tenon_circuits::public_inputs::batch_input;
@@ -358,7 +358,8 @@ fn an_index_that_is_not_the_paths() {
         binds_data(label)
             || label.starts_with("signature")
             || names_sender.contains(&label)
-            || ["challenge times key", "challenge below the modulus", "scalar below the subgroup order"].contains(&label)
+            || ["challenge times key", "challenge below the modulus", "scalar below the subgroup order"]
+                .contains(&label)
     });
     trace.forge(rows_of(&trace, "sender: found")[0], 0, Fr::ONE);
     assert_trace_refused(&trace, &["sender: found"]);

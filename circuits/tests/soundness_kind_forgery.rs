@@ -12,8 +12,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
-    ROOT, STATE,
-    Deposit, Effect, Forger, Lie, NONE, Pay, TIMESTAMP, assert_accepted, assert_refused,
+    Deposit, Effect, Forger, Lie, NONE, Pay, ROOT, STATE, TIMESTAMP, assert_accepted, assert_refused,
     assert_trace_refused, claims, fr, nearly_full, new_account, party, places, rows_of, sign_slot, tell,
     trace_of, violations,
 };

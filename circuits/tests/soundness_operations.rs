@@ -11,10 +11,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use native_support::{genesis, key, test_domain};
 use soundness_support::{
-    CLASS, ROOT, STATE,
-    Deposit, Effect, Forger, Lie, NONE, Pay, assert_accepted, assert_refused, assert_trace_refused,
-    binds_data, claims, claims_of_words, fr, nearly_full, new_account, party, places, sign_slot, splice,
-    tell, trace_of, violations,
+    CLASS, Deposit, Effect, Forger, Lie, NONE, Pay, ROOT, STATE, assert_accepted, assert_refused,
+    assert_trace_refused, binds_data, claims, claims_of_words, fr, nearly_full, new_account, party, places,
+    sign_slot, splice, tell, trace_of, violations,
 };
 use tenon_circuits::halo2::leaf::access::power;
 use tenon_circuits::halo2::leaf::chunk;

@@ -280,10 +280,8 @@ fn nodes_and_accounts_beside_the_tree() {
     let honest = StateValues::new(&payments(), CLASS);
     let beside = |state: &mut StateValues| {
         for height in 1..16 {
-            while let Some(node) = state
-                .nodes
-                .iter()
-                .position(|node| node.height == fr(height) && node.position != Fr::ZERO)
+            while let Some(node) =
+                state.nodes.iter().position(|node| node.height == fr(height) && node.position != Fr::ZERO)
             {
                 state.nodes[node] = Default::default();
             }
@@ -379,9 +377,8 @@ fn the_product_itself() {
 fn chunks_are_cut_by_accounts_and_nodes() {
     let accounts: Vec<_> = (1..=40).map(|number| account(number, 7, 1_000)).collect();
     let state = State::from_accounts(&accounts).unwrap();
-    let transactions: Vec<_> = (0..8)
-        .map(|i| sign(&state, transfer(4 * i, 4 * i + 1, 7, 0, 10, 1)))
-        .collect();
+    let transactions: Vec<_> =
+        (0..8).map(|i| sign(&state, transfer(4 * i, 4 * i + 1, 7, 0, 10, 1))).collect();
     let batch = tenon_circuits::rollup::Batch { fee_accounts: vec![39], ..batch(transactions) };
     let class = SizeClass { slots: 8, ..CLASS };
     let cuts = [(17, 181, 1), (8, 181, 3), (181, 91, 1), (0, 0, 4)];

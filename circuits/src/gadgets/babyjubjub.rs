@@ -409,8 +409,8 @@ pub fn verify_claiming(trace: &mut Trace, inputs: &SignatureInputs, parts: impl 
     trace.label("eight times the key");
     // And twice that.
     let doubled = doublings(trace, key, COFACTOR_DOUBLINGS + 1, zero);
-    let [eight, sixteen] = [COFACTOR_DOUBLINGS, COFACTOR_DOUBLINGS + 1]
-        .map(|index| doubled.get(index).copied().unwrap_or(key));
+    let [eight, sixteen] =
+        [COFACTOR_DOUBLINGS, COFACTOR_DOUBLINGS + 1].map(|index| doubled.get(index).copied().unwrap_or(key));
     trace.label("key not of small order");
     nonzero(trace, eight.x);
     let parts = parts(challenge.output.value);

@@ -50,7 +50,8 @@ pub fn access_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let found_time = time.clone() - constant(1) - age;
     let mut tuple = |time, nonce, balance, exists| {
         let (index, token, owner) = (index.clone(), token.clone(), owner.clone());
-        let parts = [constant(MEMORY), index, time, token, nonce, balance, x.clone(), y.clone(), owner, exists];
+        let parts =
+            [constant(MEMORY), index, time, token, nonce, balance, x.clone(), y.clone(), owner, exists];
         switched(&enabled, window.factor(&parts))
     };
     let found = tuple(found_time, nonce, balance, exists);
@@ -66,7 +67,8 @@ pub fn entry_constraints(window: &mut Window<'_, '_>) -> Vec<NamedConstraint> {
     let [before, between, after] = [-1, 0, 1].map(|rotation| window.product(rotation));
     let mut tuple = |time, nonce, balance, exists| {
         let (index, token, owner) = (index.clone(), token.clone(), owner.clone());
-        let parts = [constant(MEMORY), index, time, token, nonce, balance, x.clone(), y.clone(), owner, exists];
+        let parts =
+            [constant(MEMORY), index, time, token, nonce, balance, x.clone(), y.clone(), owner, exists];
         switched(&active, window.factor(&parts))
     };
     let first = tuple(constant(0), nonce, balance, exists.clone());

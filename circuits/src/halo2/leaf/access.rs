@@ -52,13 +52,7 @@ pub fn changes(slot: &SlotValues, opened: bool) -> [Fr; 2] {
 }
 
 /// Finds an account.
-pub fn find(
-    trace: &mut Trace,
-    values: &AccessValues,
-    when: When,
-    changes: Changes,
-    zero: Var,
-) -> AccessVars {
+pub fn find(trace: &mut Trace, values: &AccessValues, when: When, changes: Changes, zero: Var) -> AccessVars {
     let before = &values.before;
     let found = Found {
         index: Fr::from(values.index),

@@ -205,8 +205,7 @@ pub fn trace_changed(
     let fee_accounts = values.fees.iter().zip(state.fee_ages).zip(declared).zip(current.fees);
     for (place, (((fee, age), declared), sum)) in fee_accounts.enumerate() {
         let when = When { time: fee_time(class.slots, place), age };
-        product =
-            fees::credit(trace, (fee, when), declared, (product, sum), (zero, no_account, no_token));
+        product = fees::credit(trace, (fee, when), declared, (product, sum), (zero, no_account, no_token));
     }
     let root = state::write(trace, &state, (header.root_in, product), zero);
 

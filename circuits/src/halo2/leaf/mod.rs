@@ -50,11 +50,14 @@ pub struct SizeClass {
 
 impl SizeClass {
     /// For tests and trials.
-    pub const SMALL: Self = Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24, accounts: 12, nodes: 181 };
+    pub const SMALL: Self =
+        Self { name: "small", k: 14, slots: 4, opens: 4, l1_words: 24, accounts: 12, nodes: 181 };
     /// For short batches and low latency.
-    pub const MEDIUM: Self = Self { name: "medium", k: 16, slots: 48, opens: 3, l1_words: 72, accounts: 100, nodes: 560 };
+    pub const MEDIUM: Self =
+        Self { name: "medium", k: 16, slots: 48, opens: 3, l1_words: 72, accounts: 100, nodes: 560 };
     /// For throughput.
-    pub const LARGE: Self = Self { name: "large", k: 18, slots: 200, opens: 12, l1_words: 280, accounts: 404, nodes: 2_200 };
+    pub const LARGE: Self =
+        Self { name: "large", k: 18, slots: 200, opens: 12, l1_words: 280, accounts: 404, nodes: 2_200 };
     /// Every class.
     pub const ALL: [Self; 3] = [Self::SMALL, Self::MEDIUM, Self::LARGE];
 

@@ -414,13 +414,8 @@ pub fn slot(values: &SlotValues, when: [When; 2], imports: &SlotImports<Fr>) -> 
         x: select_constant(trace, kind.operation, to_circuit(known.x), sender.key.x),
         y: select_constant(trace, kind.operation, to_circuit(known.y), sender.key.y),
     };
-    let signature = SignatureInputs {
-        zero,
-        key: signer,
-        message: message.output,
-        r8: values.r8,
-        s: values.s,
-    };
+    let signature =
+        SignatureInputs { zero, key: signer, message: message.output, r8: values.r8, s: values.s };
     babyjubjub::verify(trace, &signature);
 
     trace.label("slot: fee credited");

@@ -165,7 +165,8 @@ impl StateValues {
         let indices = log.entries.keys().map(|index| (index & u64::from(u32::MAX)) as u32);
         let mut nodes = nodes(indices.zip(changes).collect(), &siblings);
         // The root comes last, and stands first.
-        let root = nodes.pop().unwrap_or(NodeValues { height: Fr::from(DEPTH as u64), ..NodeValues::default() });
+        let root =
+            nodes.pop().unwrap_or(NodeValues { height: Fr::from(DEPTH as u64), ..NodeValues::default() });
         nodes.insert(0, root);
         entries.resize_with(class.accounts, EntryValues::default);
         nodes.resize_with(class.nodes, NodeValues::default);
@@ -226,12 +227,7 @@ fn fragments<V: Default + PartialEq + Sync, T: Copy + Send + Sync>(
 }
 
 /// Writes entries and nodes, goes on with the running product of the accesses to its end, and returns the root after.
-pub fn write(
-    trace: &mut Trace,
-    values: &StateValues,
-    (root, mut product): (Var, Var),
-    zero: Var,
-) -> Var {
+pub fn write(trace: &mut Trace, values: &StateValues, (root, mut product): (Var, Var), zero: Var) -> Var {
     for (fragment, after) in fragments(&values.entries, entry) {
         product = after.shifted(trace.append(fragment, &[zero, product]));
     }
