@@ -5,7 +5,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Any, Circuit, Column, ConstraintSystem, Error};
 
 use super::columns::{Columns, GateSet, RANGE_ROWS, configure, lookups_of};
-use super::trace::{ADVICE_COLUMNS, CHUNK_COLUMNS, CONSTANT_COLUMNS, Cell, Challenges, PRODUCT_COLUMN, Trace};
+use super::trace::{
+    ADVICE_COLUMNS, CHUNK_COLUMNS, CONSTANT_COLUMNS, Cell, Challenges, PRODUCT_COLUMN, Trace,
+};
 use crate::gadgets::products;
 
 /// A circuit of [`GateSet::RECURSION`] with its trace.

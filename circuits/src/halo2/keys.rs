@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::{
     fingerprint,
     leaf::{LeafCircuit, LeafKeys, SizeClass, prove_leaf},
-    prove::LeafProof,
+    prove::{LeafProof, verify_leaf_proof},
     sealed,
     srs::{Srs, SrsSource},
 };
