@@ -216,7 +216,8 @@ fn a_challenge_that_is_not_canonical_is_refused() {
     let public = PublicKey { x: key.x, y: key.y };
     let third = &order / 3_u8;
     // More by r and 7 turns, less by r and −1 turn: the multiples of the order that make up for the modulus.
-    let cases: [(BigUint, i32, &dyn Fn(&BigUint) -> bool); 2] = [
+    type IsFit<'a> = &'a dyn Fn(&BigUint) -> bool;
+    let cases: [(BigUint, i32, IsFit<'_>); 2] = [
         (modulus.clone(), 7, &|hash| *hash < third),
         (&order * 9_u8 - &modulus, -1, &|hash| hash + &third > modulus),
     ];
@@ -237,9 +238,9 @@ fn a_challenge_that_is_not_canonical_is_refused() {
         let parts = Parts::new(multiple, turns);
         let trace = signature_trace_claiming(&public, message, &signature, |_| parts);
         // The equation holds, and so does that of the challenge; only its range doesn't end with 0.
-        let rows = (0..trace.rows()).filter(|row| trace.label_of(*row) == BELOW);
+        let mut rows = (0..trace.rows()).filter(|row| trace.label_of(*row) == BELOW);
         let constraint = "equation".to_owned();
-        let end = rows.last().unwrap();
+        let end = rows.next_back().unwrap();
         let expected = Violation::Constraint { gate: Gate::Arithmetic, constraint, row: end, label: BELOW };
         assert_eq!(checker().check(&trace, ROWS, &[], usize::MAX), [expected]);
     }

@@ -9,8 +9,9 @@ use ark_ff::{BigInteger, PrimeField};
 use halo2_proofs::halo2curves::bn256::Fr;
 use native_support::genesis;
 use soundness_support::{CLASS, Forger, Pay, claims, fr, trace_of, violations};
+use tenon_circuits::halo2::leaf::state::StateValues;
 use tenon_circuits::halo2::leaf::values::ChunkValues;
-use tenon_circuits::halo2::leaf::{LeafCircuit, LeafKeys};
+use tenon_circuits::halo2::leaf::{LeafCircuit, LeafKeys, chunk};
 use tenon_circuits::halo2::prove::{create_leaf_proof, verify_leaf_proof};
 use tenon_circuits::halo2::trace::Trace;
 use tenon_circuits::halo2::{KeyStore, LeafProof, ProveError, to_native};
@@ -67,11 +68,16 @@ fn forgeries() -> Vec<(&'static str, Trace)> {
     twice.pay(Pay::new(0, 1, 500, 10));
     twice.credit(0, 3, fr(20));
     let path = "an index above 32 bits";
+    let lost = |state: &mut StateValues| state.entries[0].balance_after += fr(1);
+    let stale = |state: &mut StateValues| state.ages[0][1] += fr(1);
+    let chunk = payment(Pay::new(0, 1, 500, 10));
     vec![
         ("an overdraft by field wrap", trace_of(&overdraft)),
         ("a payment signed by another key", trace_of(&wrong_signer)),
         ("the scalar plus the subgroup order", trace_of(&malleable)),
         ("a fee credited twice", trace_of(&twice.chunk)),
+        ("an account changed without an access", chunk::trace_changed(CLASS, &chunk, lost, |_| {})),
+        ("an account found at another time", chunk::trace_changed(CLASS, &chunk, stale, |_| {})),
         (path, trace_of(&payment(Pay { to: 1 + (1 << 32), ..Pay::new(0, 1, 500, 10) }))),
     ]
 }

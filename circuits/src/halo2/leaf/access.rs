@@ -7,6 +7,7 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
+use super::SizeClass;
 use super::values::{AccessValues, SlotValues};
 pub use crate::gadgets::arithmetic::power;
 use crate::gadgets::arithmetic::{self, Operand, equation};
@@ -25,7 +26,14 @@ pub const BALANCE_BITS: usize = 128;
 pub const AGE_BITS: usize = 16;
 
 /// Most slots whose accesses have times below 2^[`AGE_BITS`].
-pub const MAX_SLOTS: usize = ((1 << AGE_BITS) - 1 - MAX_FEE_ACCOUNTS) / 2;
+const MAX_SLOTS: usize = ((1 << AGE_BITS) - 1 - MAX_FEE_ACCOUNTS) / 2;
+const _: () = {
+    let mut class = 0;
+    while class < SizeClass::ALL.len() {
+        assert!(SizeClass::ALL[class].slots <= MAX_SLOTS);
+        class += 1;
+    }
+};
 
 /// When an access takes place, and how long before that its account was left.
 #[derive(Clone, Copy)]

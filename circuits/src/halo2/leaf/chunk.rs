@@ -25,7 +25,6 @@ const NEXT_INDEX_BITS: usize = 32;
 fn import_values(values: &ChunkValues) -> Vec<SlotImports<Fr>> {
     let mut current = SlotImports {
         zero: Fr::ZERO,
-        one: Fr::ONE,
         domain: values.domain,
         timestamp: values.timestamp,
         fee_tokens: values.fees.each_ref().map(FeeValues::token),
@@ -180,7 +179,6 @@ pub fn trace_changed(
         .collect();
     let mut current = SlotImports {
         zero,
-        one,
         domain: header.domain,
         timestamp: header.timestamp,
         fee_tokens: declared.map(|fee| fee.token),

@@ -24,15 +24,20 @@ pub struct ChunkCapacity {
     /// Words of the L1 stream.
     pub l1_words: usize,
     /// Accounts that are touched.
-    #[serde(default = "unlimited")]
+    #[serde(default = "unlimited", skip_serializing_if = "is_unlimited")]
     pub accounts: usize,
     /// Nodes of the account tree over them, the root with them.
-    #[serde(default = "unlimited")]
+    #[serde(default = "unlimited", skip_serializing_if = "is_unlimited")]
     pub nodes: usize,
 }
 
 fn unlimited() -> usize {
     usize::MAX
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_unlimited(capacity: &usize) -> bool {
+    *capacity == usize::MAX
 }
 
 /// Accounts that a slot touches at most.

@@ -12,8 +12,6 @@ use crate::rollup::MAX_FEE_ACCOUNTS;
 pub struct SlotImports<T> {
     /// 0.
     pub zero: T,
-    /// 1.
-    pub one: T,
     /// The rollup's domain.
     pub domain: T,
     /// The batch's timestamp.
@@ -35,7 +33,7 @@ pub struct SlotImports<T> {
 impl SlotImports<Var> {
     /// In the order in which a fragment numbers them.
     pub fn to_vec(self) -> Vec<Var> {
-        let mut all = vec![self.zero, self.one, self.domain, self.timestamp, self.enabled_before];
+        let mut all = vec![self.zero, self.domain, self.timestamp, self.enabled_before];
         all.extend([self.operation_before, self.product, self.next_index]);
         all.extend(self.fee_tokens);
         all.extend(self.fees);
@@ -48,15 +46,14 @@ impl SlotImports<Fr> {
         let var = |index: u8, value: Fr| Var { cell: Cell::import(index), value };
         SlotImports {
             zero: var(0, self.zero),
-            one: var(1, self.one),
-            domain: var(2, self.domain),
-            timestamp: var(3, self.timestamp),
-            enabled_before: var(4, self.enabled_before),
-            operation_before: var(5, self.operation_before),
-            product: var(6, self.product),
-            next_index: var(7, self.next_index),
-            fee_tokens: std::array::from_fn(|i| var(8 + i as u8, self.fee_tokens[i])),
-            fees: std::array::from_fn(|i| var(12 + i as u8, self.fees[i])),
+            domain: var(1, self.domain),
+            timestamp: var(2, self.timestamp),
+            enabled_before: var(3, self.enabled_before),
+            operation_before: var(4, self.operation_before),
+            product: var(5, self.product),
+            next_index: var(6, self.next_index),
+            fee_tokens: std::array::from_fn(|i| var(7 + i as u8, self.fee_tokens[i])),
+            fees: std::array::from_fn(|i| var(7 + (MAX_FEE_ACCOUNTS + i) as u8, self.fees[i])),
         }
     }
 }
