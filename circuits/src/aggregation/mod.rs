@@ -15,12 +15,12 @@ pub use statement::{ChainError, batches};
 
 use crate::halo2::columns::GateSet;
 
-/// Leaf proofs that an aggregation takes unless told otherwise: as many as its 2^20 rows hold.
-pub const DEFAULT_LEAVES: usize = 5;
+/// Leaf proofs that an aggregation takes unless told otherwise: as many as 2^19 rows hold.
+pub const DEFAULT_LEAVES: usize = 4;
 /// Rows of the trace that the circuit takes, whatever it aggregates, at most.
-const ROWS: usize = 18_000;
+const ROWS: usize = 19_200;
 /// Rows of the trace that each leaf proof takes, at most.
-const ROWS_PER_LEAF: usize = 17_280;
+const ROWS_PER_LEAF: usize = 18_400;
 /// Rows at the end of the proof system's table that blind it, at most.
 const BLINDING_ROWS: usize = 100;
 

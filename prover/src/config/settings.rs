@@ -31,7 +31,7 @@ settings! {
     "tls_client_ca_file" = "", "certificates in PEM of those who sign clients' certificates, empty to ask clients for none";
     "tokens_file" = "", "file of the tokens that callers need (see tenon api-tokens), empty to need none; read again when it changes";
     "size_class" = "medium", "size class of the leaf circuit: small, medium or large";
-    "aggregation_leaves" = "2", "leaf proofs per aggregation, 2 to 16";
+    "aggregation_leaves" = "4", "leaf proofs per aggregation, 2 to 16";
     "aggregation_max_age" = "60s", "age of the oldest proven batch at which an unfilled aggregation starts";
     "workers" = "", "proofs made at the same time, 0 for a service that leaves them to other machines";
     "threads_per_worker" = "", "threads of each worker";
