@@ -357,7 +357,7 @@ fn a_demonstration_refuses_what_cant_fit() {
     let demo = |arguments: &[&str]| {
         tenon(directory.path(), &[&["demo", "--size-class", "small"], arguments].concat())
     };
-    failed(&demo(&["--transfers", "5"]), 2, &["at most 4", "got 5"]);
+    failed(&demo(&["--transfers", "21"]), 2, &["at most 20", "got 21"]);
     failed(&demo(&["--transfers", "2", "--l1", "http://127.0.0.1:9"]), 1, &["127.0.0.1:9"]);
     failed(&demo(&["--transfers", "2", "--l1", "nonsense"]), 2, &["nonsense"]);
     failed(&demo(&["--l1-key-file", "key"]), 2, &["--l1"]);
