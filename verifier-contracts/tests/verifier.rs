@@ -19,7 +19,10 @@ use rand_chacha::{
     ChaCha20Rng,
     rand_core::{RngCore, SeedableRng},
 };
-use tenon_circuits::halo2::circuit::RecursionCircuit;
+use tenon_circuits::halo2::{
+    circuit::RecursionCircuit,
+    columns::{GateSet, configure},
+};
 use tenon_contracts::{
     artifacts::{ARTIFACTS, VERIFIER_BATCH_PLACES, VERIFIER_JSON},
     bindings::IVerifier,
@@ -153,7 +156,7 @@ fn agrees_with_snark_verifier_on_the_final_shape() {
     let receipt = deployed.verify(&proof).expect("accepted");
     println!("{} gas, {} bytes of proof", receipt.gas_used, proof.proof.len());
     assert_eq!(proof.proof.len(), circuit.generate().shape.proof_length());
-    check_mutations(&circuit, &deployed, &proof, 1);
+    check_mutations(&circuit, &deployed, &proof, 4);
 }
 
 #[test]
@@ -230,16 +233,11 @@ fn verifying_key_of(params: BaseCircuitParams, instances: usize) -> Result<(), G
 fn refuses_other_constraint_systems() {
     let supported = shape(8, 2, 1, 1, 1).params();
     verifying_key_of(supported.clone(), INSTANCES).expect("supported");
-    // One gate column carries the lookups itself.
-    let one_column = BaseCircuitParams { num_advice_per_phase: vec![1], ..supported.clone() };
-    let error = verifying_key_of(one_column, INSTANCES).expect_err("one column");
-    assert!(
-        matches!(
-            error,
-            GeneratorError::Unsupported { what: "gate columns" | "degree" | "queries of fixed columns", .. }
-        ),
-        "{error}"
-    );
+    // The leaf circuit draws challenges between its columns.
+    let mut leaf = ConstraintSystem::default();
+    configure(&mut leaf, &GateSet::LEAF, 1);
+    let error = generator::source(&leaf, 1).expect_err("challenges");
+    assert!(matches!(error, GeneratorError::Unsupported { what: "number of challenges", .. }), "{error}");
     let two_instances = BaseCircuitParams { num_instance_columns: 2, ..supported };
     let error = verifying_key_of(two_instances, INSTANCES).expect_err("two instance columns");
     assert!(

@@ -20,12 +20,18 @@ fn logged(row: &AnyRow) -> Result<LoggedBatch, StoreError> {
             slots: size(row, "chunk_slots")?,
             opens: size(row, "chunk_opens")?,
             l1_words: size(row, "chunk_l1_words")?,
-            accounts: size(row, "chunk_accounts")?,
-            nodes: size(row, "chunk_nodes")?,
+            accounts: limit(row, "chunk_accounts")?,
+            nodes: limit(row, "chunk_nodes")?,
         },
         job_id: row.try_get("job_id")?,
         aggregation: optional(row, "aggregation_id")?,
     })
+}
+
+/// A limit, where the database's largest number stands for none.
+fn limit(row: &AnyRow, column: &'static str) -> Result<usize, StoreError> {
+    let limit = size(row, column)?;
+    Ok(if limit as u64 == i64::MAX.unsigned_abs() { usize::MAX } else { limit })
 }
 
 /// Where a batch's tasks stand among others: the lower, the earlier. Priority is a head start, so the order of two
