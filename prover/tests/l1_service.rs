@@ -14,7 +14,7 @@ use common::{TestEngine, config, connect, http, reason};
 use engine::ContractEngine;
 use l1_common::{
     Anvil,
-    rollup::{World, recipient},
+    rollup::{World, key_file, recipient},
 };
 use tenon_circuits::rollup::{Fr, State, Transaction, field, snapshot::Snapshot};
 use tenon_prover::{
@@ -45,9 +45,7 @@ async fn start_with(
     url: &str,
     more: &[(&str, &str)],
 ) -> Result<RunningService, StartError> {
-    let key = dir.join("l1.key");
-    std::fs::write(&key, "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80\n").unwrap();
-    let (rollup, key) = (world.rollup.to_string(), key.display().to_string());
+    let (rollup, key) = (world.rollup.to_string(), key_file(dir));
     let mut settings = vec![
         ("genesis", ""),
         ("l1_url", url),

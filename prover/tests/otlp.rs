@@ -11,7 +11,11 @@ use std::{
 };
 
 use common::{config, connect};
-use l1_common::{Anvil, rollup::World, users::HashEngine};
+use l1_common::{
+    Anvil,
+    rollup::{World, key_file},
+    users::HashEngine,
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -74,14 +78,12 @@ async fn a_job_is_one_trace_from_its_submission_to_l1() {
     let anvil = Anvil::start(&[]).await;
     let world = World::new(Arc::new(anvil.node.clone()), Finality::Confirmations(0)).await;
     let dir = tempfile::tempdir().unwrap();
-    let key = dir.path().join("l1.key");
-    std::fs::write(&key, "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80\n").unwrap();
     let config = config(
         dir.path(),
         &[
             ("genesis", ""),
             ("l1_url", &anvil.url),
-            ("l1_key_file", &key.display().to_string()),
+            ("l1_key_file", &key_file(dir.path())),
             ("l1_poll", "50ms"),
             ("l1_deadline_margin", "300h"),
             ("rollup_address", &world.rollup.to_string()),

@@ -16,7 +16,10 @@ use std::{
 
 use common::{DATABASE_URL, TestEngine, config, connect, postgres, watch_within};
 use engine::ContractEngine;
-use l1_common::{Anvil, rollup::World};
+use l1_common::{
+    Anvil,
+    rollup::{World, key_file},
+};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tenon_proto::v1::{self, JobState};
@@ -33,9 +36,7 @@ const LEAD_LOCK: i64 = 0x7465_6e6f_6e01;
 const ROUNDS: u64 = 4;
 
 async fn start(dir: &Path, shared: &Path, world: &World, url: &str) -> RunningService {
-    let key = dir.join("l1.key");
-    fs::write(&key, "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80\n").unwrap();
-    let (rollup, key) = (world.rollup.to_string(), key.display().to_string());
+    let (rollup, key) = (world.rollup.to_string(), key_file(dir));
     let shared = shared.display().to_string();
     let settings = [
         ("genesis", ""),

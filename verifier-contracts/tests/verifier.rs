@@ -24,7 +24,7 @@ use tenon_circuits::halo2::{
     columns::{GateSet, configure},
 };
 use tenon_contracts::{
-    artifacts::{ARTIFACTS, VERIFIER_BATCH_PLACES, VERIFIER_JSON},
+    artifacts::{ARTIFACTS, VERIFIER_BATCH_PLACES, VERIFIER_JSON, VERIFIER_SOURCE},
     bindings::IVerifier,
     calldata,
     deployment::{Deployment, MAX_CODE_SIZE, Parameters, verifying_key_init_code},
@@ -139,9 +139,7 @@ fn the_final_verifier_fits_into_a_contract() {
     RecursionCircuit::configure(&mut cs);
     let (solidity, shape) = generator::source(&cs, VERIFIER_BATCH_PLACES).expect("supported");
     println!("{shape:?}, {} bytes of proof", shape.proof_length());
-    if let Ok(path) = std::env::var("TENON_SOURCE") {
-        std::fs::write(path, &solidity).expect("written");
-    }
+    assert_eq!(solidity, VERIFIER_SOURCE, "the generated source isn't the committed one");
     let (_, size) = compile_verifier(&solidity);
     println!("{size} bytes of code, {} of key", shape.verifying_key_length);
     assert!(size <= MAX_CODE_SIZE && shape.verifying_key_length <= MAX_CODE_SIZE);

@@ -4,6 +4,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 use tenon_circuits::witness::ChunkWitness;
 use tenon_proto::v1::{self, worker_service_server::WorkerService};
 use tokio::task::spawn_blocking;
@@ -122,10 +123,11 @@ impl Workers {
         let outcome = match request.proof {
             Some(proof) => {
                 let (circuit, input) = expected(&self.core, &assignment);
+                let proof = self.check(assignment, proof).await?;
                 let record = ProofRecord {
                     input_digest: input,
                     stage: lease.kind,
-                    proof_digest: Digest::default(),
+                    proof_digest: Sha256::digest(&proof).into(),
                     circuit: circuit.name.clone(),
                     key_digest: circuit.key_digest,
                     srs_digest: circuit.srs_digest,
@@ -133,11 +135,7 @@ impl Workers {
                     peak_memory_bytes: request.peak_memory_bytes,
                     hardware: text(&request.hardware),
                 };
-                let proof = self.check(assignment, proof).await?;
-                Outcome::Done {
-                    record: Box::new(ProofRecord { proof_digest: digest_of(&proof), ..record }),
-                    proof: Some(proof),
-                }
+                Outcome::Done { record: Box::new(record), proof: Some(proof) }
             }
             None => {
                 let none = || SourceError::FileLost("there is no earlier proof".to_owned());
@@ -227,11 +225,6 @@ fn decode<P: DeserializeOwned>(content: &[u8]) -> Result<P, SourceError> {
 /// A checked proof as the service itself writes it, whatever else the worker sent.
 fn encode<P: Serialize>(proof: &P) -> Result<Vec<u8>, SourceError> {
     serde_json::to_vec(proof).map_err(|error| SourceError::Unavailable(error.to_string()))
-}
-
-fn digest_of(content: &[u8]) -> Digest {
-    use sha2::{Digest as _, Sha256};
-    Sha256::digest(content).into()
 }
 
 fn is_lost<T>(read: Result<T, FileError>) -> bool {

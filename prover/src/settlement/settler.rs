@@ -12,7 +12,9 @@ use tenon_contracts::blob::{self, MAX_BLOBS, Opening};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, info_span};
 
-use super::{Archive, ArchiveError, Follower, Outbox, SettlementError, outbox::Sent};
+use super::{
+    Archive, ArchiveError, Follower, Outbox, SettlementError, outbox::Sent, start::check_not_behind,
+};
 use crate::{
     engine::AggregateProof,
     jobs::{AggregationState, Job, JobState},
@@ -185,10 +187,7 @@ impl Settler {
     /// The log has to lead to the contract's state.
     async fn check_state(&self, standing: &Standing) -> Result<(), SettlementError> {
         let Some(logged) = self.store.batch(standing.finalized).await? else {
-            let begins = self.store.log_start().await?.map_or(0, |start| start.number);
-            let last = self.store.last_batch().await?.map_or(begins, |batch| batch.number);
-            let finalized = standing.finalized;
-            return if finalized > last { Err(SettlementError::Behind { finalized, last }) } else { Ok(()) };
+            return check_not_behind(&*self.store, standing.finalized).await;
         };
         let actual = field::to_bytes(&standing.state);
         if logged.summary.state_out == actual {

@@ -124,12 +124,8 @@ pub async fn first_state(
     }
     let start = store.log_start().await?;
     if let Some(l1) = l1 {
-        let begins = start.map_or(0, |start| start.number);
-        let last = store.last_batch().await?.map_or(begins, |batch| batch.number);
         let finalized = l1.follower.contract().standing().await?.finalized;
-        if finalized > last {
-            return Err(SettlementError::Behind { finalized, last }.into());
-        }
+        check_not_behind(store, finalized).await?;
     }
     let Some(LogStart { number, timestamp, state, .. }) = start else { return Ok(None) };
     let commitment = field::from_bytes(&state)
@@ -143,6 +139,13 @@ pub async fn first_state(
             Err(StartStateError::Lost { batch: number, path })
         }
     }
+}
+
+/// The log has to reach to L1's last final batch.
+pub(super) async fn check_not_behind(store: &dyn Store, finalized: u64) -> Result<(), SettlementError> {
+    let begins = store.log_start().await?.map_or(0, |start| start.number);
+    let last = store.last_batch().await?.map_or(begins, |batch| batch.number);
+    if finalized > last { Err(SettlementError::Behind { finalized, last }) } else { Ok(()) }
 }
 
 /// Has the log begin with the snapshot in the file, unless it does.

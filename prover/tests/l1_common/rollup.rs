@@ -1,7 +1,12 @@
 //! The real contracts with a verifier that takes a hash of the public inputs for their proof, and a log of batches
 //! that were really executed, without a prover.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy::{
     primitives::{Address, U256, keccak256},
@@ -158,6 +163,13 @@ pub struct World {
     pub proofs: Vec<BatchPublicInputs>,
     pub finality: Finality,
     pub resend_after: Duration,
+}
+
+/// A file in a directory with the operator's key.
+pub fn key_file(dir: &Path) -> String {
+    let path = dir.join("l1.key");
+    fs::write(&path, "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80\n").unwrap();
+    path.display().to_string()
 }
 
 impl World {

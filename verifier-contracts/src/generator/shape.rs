@@ -349,20 +349,8 @@ impl<'c> Reader<'c> {
             for (j, column) in chunk.iter().enumerate() {
                 let index = i * self.chunk + j;
                 let value = match column.column_type() {
-                    Any::Advice(_) => self.query(
-                        "advice",
-                        self.cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0)).collect(),
-                        column.index(),
-                        0,
-                        0,
-                    )?,
-                    Any::Fixed => self.query(
-                        "fixed",
-                        self.cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0)).collect(),
-                        column.index(),
-                        0,
-                        self.layout.fixed_evaluations,
-                    )?,
+                    Any::Advice(_) => self.advice(column.index(), 0)?,
+                    Any::Fixed => self.fixed(column.index(), 0)?,
                     Any::Instance => self.graph.load(Value::Instance),
                 };
                 let value = self.graph.add(value, gamma);
@@ -427,18 +415,30 @@ impl<'c> Reader<'c> {
         Ok(sum)
     }
 
-    fn query(
+    /// The evaluation of an advice column.
+    fn advice(&mut self, column: usize, rotation: i32) -> Result<Id, GeneratorError> {
+        let mut queries = self.cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0));
+        let position = queries.position(|query| query == (column, rotation));
+        self.queried("advice", position, (column, rotation))
+    }
+
+    /// The evaluation of a fixed column.
+    fn fixed(&mut self, column: usize, rotation: i32) -> Result<Id, GeneratorError> {
+        let mut queries = self.cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0));
+        let position = queries.position(|query| query == (column, rotation));
+        self.queried("fixed", position.map(|i| self.layout.fixed_evaluations + i), (column, rotation))
+    }
+
+    fn queried(
         &mut self,
-        what: &'static str,
-        queries: Vec<(usize, i32)>,
-        column: usize,
-        rotation: i32,
-        offset: usize,
+        what: &str,
+        evaluation: Option<usize>,
+        (column, rotation): (usize, i32),
     ) -> Result<Id, GeneratorError> {
-        let position = queries.iter().position(|query| *query == (column, rotation)).ok_or_else(|| {
+        let evaluation = evaluation.ok_or_else(|| {
             unsupported("query", format!("{what} column {column} at rotation {rotation}"), "none".into())
         })?;
-        Ok(self.evaluation(offset + position))
+        Ok(self.evaluation(evaluation))
     }
 
     fn expression(&mut self, expression: &Expression<Fr>) -> Result<Id, GeneratorError> {
@@ -450,15 +450,8 @@ impl<'c> Reader<'c> {
             Expression::Challenge(_) => {
                 return Err(unsupported("expression", "no challenge".into(), "a challenge".into()));
             }
-            Expression::Fixed(query) => {
-                let queries = self.cs.fixed_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
-                let offset = self.layout.fixed_evaluations;
-                self.query("fixed", queries, query.column_index(), query.rotation().0, offset)?
-            }
-            Expression::Advice(query) => {
-                let queries = self.cs.advice_queries().iter().map(|(c, r)| (c.index(), r.0)).collect();
-                self.query("advice", queries, query.column_index(), query.rotation().0, 0)?
-            }
+            Expression::Fixed(query) => self.fixed(query.column_index(), query.rotation().0)?,
+            Expression::Advice(query) => self.advice(query.column_index(), query.rotation().0)?,
             Expression::Instance(query) => {
                 require("rotation of the instance column", 0, query.rotation().0)?;
                 self.graph.load(Value::Instance)

@@ -29,14 +29,23 @@ fn checker() -> &'static Checker {
     CHECKER.get_or_init(|| Checker::of(&GateSet::RECURSION))
 }
 
+/// A leaf proof, and what verifies it.
+fn leaf() -> &'static (LeafVerifier, LeafProof) {
+    static LEAF: OnceLock<(LeafVerifier, LeafProof)> = OnceLock::new();
+    LEAF.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let leaf = KeyStore::open(directory.path()).unwrap().leaf(SizeClass::SMALL).unwrap();
+        let proof = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
+        (LeafVerifier::new(leaf.circuit()), proof)
+    })
+}
+
 /// A leaf proof with padding.
 fn honest() -> &'static Aggregation {
     static HONEST: OnceLock<Aggregation> = OnceLock::new();
     HONEST.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let leaf = KeyStore::open(directory.path()).unwrap().leaf(SizeClass::SMALL).unwrap();
-        let proof = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
-        build(&LeafVerifier::new(leaf.circuit()), &[&proof; LEAVES], 1).unwrap()
+        let (verifier, proof) = leaf();
+        build(verifier, &[proof; LEAVES], 1).unwrap()
     })
 }
 
@@ -53,12 +62,9 @@ fn an_honest_table_satisfies_everything() {
 
 #[test]
 fn tables_have_the_rows_that_their_size_allows() {
-    let directory = tempfile::tempdir().unwrap();
-    let leaf = KeyStore::open(directory.path()).unwrap().leaf(SizeClass::SMALL).unwrap();
-    let proof = prove_leaf(&leaf, &ChunkWitness::empty(rollup::Fr::from(5), 1, 0)).unwrap();
-    let verifier = LeafVerifier::new(leaf.circuit());
+    let (verifier, proof) = leaf();
     for leaves in [2, 3, 4, 8, 16] {
-        let trace = build(&verifier, &vec![&proof; leaves], 1).unwrap().trace;
+        let trace = build(verifier, &vec![proof; leaves], 1).unwrap().trace;
         let (rows, most) = (trace.rows(), super::super::rows(leaves));
         println!("{leaves} leaves: {rows} rows of {most}, {} cells", trace.assigned_cells());
         assert!(rows <= most, "{leaves} leaves: {rows} rows, at most {most}");
